@@ -1,0 +1,50 @@
+"""The grid of images of the chapter."""
+
+import io
+
+from common.errors import UserError
+
+N_ROWS, N_COLUMNS = 4, 10
+
+
+def display_images(data, image_size=28, save_to=None, show=None):
+    """
+    Show 40 images in 4 rows and 10 columns (chapter, section "Vanilla GAN")
+    @param data: at least 40 images of image_size * image_size values in any range;
+        each is stretched to black .. white on its own, as in the chapter
+    @param image_size: height and width in pixels
+    @param save_to: file name or binary file to write the grid to as a PNG, or None
+    @param show: open a window and wait until it is closed; by default only
+        where the grid is not saved. Without a display nothing opens
+    @raise UserError: where there are fewer than 40 images
+    """
+    if len(data) < N_ROWS * N_COLUMNS:
+        raise UserError(f'the grid shows {N_ROWS * N_COLUMNS} images, but there are only {len(data)}')
+    if show is None:
+        show = save_to is None
+    # Imported here, since it takes half a second that only those pay who draw.
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    # A Figure outside pyplot needs no display and is gone when it is drawn.
+    fig = plt.figure(figsize=(10, 4)) if show else Figure(figsize=(10, 4))
+    axes = fig.subplots(N_ROWS, N_COLUMNS)
+    for i, ax in enumerate(axes.flatten()):
+        img = data[i, :]
+        img = (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
+        ax.imshow(img.reshape(image_size, image_size), cmap='gray', vmin=0, vmax=1)
+        ax.xaxis.set_visible(False)
+        ax.yaxis.set_visible(False)
+    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0, hspace=0)
+    if save_to is not None:
+        fig.savefig(save_to, format='png')
+    if show:
+        if plt.get_backend().lower() != 'agg':
+            plt.show()
+        plt.close(fig)
+
+
+def images_as_png(data, image_size=28):
+    """The grid of `display_images` as the bytes of a PNG file."""
+    png = io.BytesIO()
+    display_images(data, image_size, save_to=png)
+    return png.getvalue()

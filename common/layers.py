@@ -1,0 +1,77 @@
+"""The layers of the four networks: dense, convolution and batch normalization.
+
+Same names, arguments and meaning as the chapter's wrappers around `tf.layers`,
+which TensorFlow 2 no longer carries. All weights start from a normal
+distribution with mean 0 and standard deviation 0.02 (chapter, sections
+"Vanilla GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases
+from 0. Inside a `tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of
+a network finds the variables of the first, as with `tf.layers`.
+"""
+
+from common.tensorflow1 import tf
+
+
+def _kernel(shape):
+    return tf.get_variable('kernel', shape, initializer=tf.random_normal_initializer(mean=0.0, stddev=0.02))
+
+
+def _bias(n_outputs):
+    return tf.get_variable('bias', [n_outputs], initializer=tf.zeros_initializer())
+
+
+def dense(x, n_outputs, activation=None):
+    """Fully connected layer: (batch, n_inputs) -> (batch, n_outputs)."""
+    with tf.variable_scope(None, default_name='dense'):
+        out = tf.nn.bias_add(tf.matmul(x, _kernel([x.shape[1], n_outputs])), _bias(n_outputs))
+        return out if activation is None else activation(out)
+
+
+def conv2d(x, n_filters, kernel_size=5):
+    """Convolution with stride 2: (batch, h, w, channels) -> (batch, h/2, w/2, n_filters)."""
+    with tf.variable_scope(None, default_name='conv2d'):
+        kernel = _kernel([kernel_size, kernel_size, x.shape[3], n_filters])
+        out = tf.nn.conv2d(x, kernel, strides=2, padding='SAME')
+        return tf.nn.bias_add(out, _bias(n_filters))
+
+
+def transpose_conv2d(x, n_filters, kernel_size=5):
+    """Transposed convolution with stride 2: (batch, h, w, channels) -> (batch, 2h, 2w, n_filters)."""
+    with tf.variable_scope(None, default_name='conv2d_transpose'):
+        height, width, n_channels = x.shape[1:]
+        kernel = _kernel([kernel_size, kernel_size, n_filters, n_channels])
+        out_shape = [tf.shape(x)[0], 2 * height, 2 * width, n_filters]
+        out = tf.nn.conv2d_transpose(x, kernel, out_shape, strides=2, padding='SAME')
+        return tf.nn.bias_add(out, _bias(n_filters))
+
+
+def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
+    """Batch normalization over all axes but the last (Ioffe & Szegedy 2015).
+
+    @param x: (batch, channels) or (batch, h, w, channels)
+    @param training: True normalizes with the mean and variance of this batch
+        and adds the updates of the moving averages to `tf.GraphKeys.UPDATE_OPS`;
+        False normalizes with the moving averages
+    @param epsilon: added to the variance
+    @param momentum: share of the old moving average that an update keeps
+    @return: tensor of the shape of x, scaled and shifted by the trained gamma and beta
+    """
+    n_channels = x.shape[-1:]
+    with tf.variable_scope(None, default_name='batch_normalization'):
+        gamma = tf.get_variable('gamma', n_channels, initializer=tf.ones_initializer())
+        beta = tf.get_variable('beta', n_channels, initializer=tf.zeros_initializer())
+        moving_mean = tf.get_variable(
+            'moving_mean', n_channels, initializer=tf.zeros_initializer(), trainable=False)
+        moving_variance = tf.get_variable(
+            'moving_variance', n_channels, initializer=tf.ones_initializer(), trainable=False)
+
+        image = x if x.shape.ndims == 4 else x[:, None, None, :]  # the fused operation wants images
+        if training:
+            out, mean, variance = tf.nn.fused_batch_norm(image, gamma, beta, epsilon=epsilon)
+            for average, value in ((moving_mean, mean), (moving_variance, variance)):
+                tf.add_to_collection(
+                    tf.GraphKeys.UPDATE_OPS,
+                    tf.assign_sub(average, (1 - momentum) * (average - value)))
+        else:
+            out, _, _ = tf.nn.fused_batch_norm(
+                image, gamma, beta, moving_mean, moving_variance, epsilon=epsilon, is_training=False)
+        return tf.reshape(out, tf.shape(x)) if x.shape.ndims != 4 else out

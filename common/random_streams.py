@@ -1,0 +1,22 @@
+"""Random numbers that depend on the seed and the step only.
+
+Every draw of a training run comes from a stream of its own: one for the
+shuffling of each epoch, one for the noise of each step, and so on. So nothing
+has to be saved to continue a run exactly: step 12,345 draws the same noise
+whether or not the run was interrupted before it.
+"""
+
+import numpy as np
+
+PURPOSES = ('shuffle', 'noise', 'code', 'sample', 'evaluation')
+
+
+def random_stream(seed, purpose, index=0):
+    """A generator of random numbers for one purpose.
+
+    @param seed: the run's seed, an integer of at least 0
+    @param purpose: one of PURPOSES
+    @param index: the epoch for 'shuffle', the step for 'noise' and 'code'
+    @return: np.random.Generator, always in the same state for the same arguments
+    """
+    return np.random.default_rng([seed, PURPOSES.index(purpose), index])
