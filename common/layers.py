@@ -44,6 +44,15 @@ def transpose_conv2d(x, n_filters, kernel_size=5):
         return tf.nn.bias_add(out, _bias(n_filters))
 
 
+def _update_average(average, value, momentum):
+    # The discriminator sees two batches in a step, real and fake. Left to chance, the order of their two
+    # updates differs from run to run, and with it the average: each waits for the one built before it.
+    earlier = [op for op in tf.get_collection(tf.GraphKeys.UPDATE_OPS) if op.inputs[0] is average.handle]
+    with tf.control_dependencies(earlier):
+        update = average.assign_sub((1 - momentum) * (average - value), read_value=False)
+    tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+
+
 def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
     """Batch normalization over all axes but the last (Ioffe & Szegedy 2015).
 
@@ -67,11 +76,18 @@ def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
         image = x if x.shape.ndims == 4 else x[:, None, None, :]  # the fused operation wants images
         if training:
             out, mean, variance = tf.nn.fused_batch_norm(image, gamma, beta, epsilon=epsilon)
-            for average, value in ((moving_mean, mean), (moving_variance, variance)):
-                tf.add_to_collection(
-                    tf.GraphKeys.UPDATE_OPS,
-                    tf.assign_sub(average, (1 - momentum) * (average - value)))
+            _update_average(moving_mean, mean, momentum)
+            _update_average(moving_variance, variance, momentum)
         else:
             out, _, _ = tf.nn.fused_batch_norm(
                 image, gamma, beta, moving_mean, moving_variance, epsilon=epsilon, is_training=False)
         return tf.reshape(out, tf.shape(x)) if x.shape.ndims != 4 else out
+
+
+def update_ops(network):
+    """The updates of the moving averages that the calls of one network have added so far.
+
+    @param network: its variable scope, 'generator' or 'discriminator'
+    @return: list of operations, in the order of the calls
+    """
+    return tf.get_collection(tf.GraphKeys.UPDATE_OPS, scope=network)

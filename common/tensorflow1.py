@@ -5,7 +5,11 @@ so this module is the one place that imports it. Whatever the user has already
 set in the environment is respected.
 """
 
+import contextlib
 import os
+import shutil
+import sys
+import tempfile
 
 # oneDNN's matrix and convolution kernels: a DCGAN step takes half the time on
 # CPUs (AVX2) where TensorFlow leaves them off by default.
@@ -14,10 +18,51 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 # pandas where they are installed: seconds and 100 MB that no script here needs.
 # Asked for the legacy Keras, which is not installed, it imports neither.
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
-# The C++ side greets everyone with notes about CUDA and CPU features.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-import tensorflow.compat.v1 as tf  # noqa: E402
+
+@contextlib.contextmanager
+def _without_greetings():
+    """Keep TensorFlow's notes about CUDA and CPU features off the terminal, unless an import fails."""
+    sys.stderr.flush()
+    terminal = os.dup(2)  # the notes come from C++, past sys.stderr
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            with open(terminal, 'wb', closefd=False) as stderr:
+                shutil.copyfileobj(notes, stderr)
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+# Who sets this variable wants to see the notes of that level.
+_quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+with _without_greetings() if _quiet else contextlib.nullcontext():
+    import tensorflow.compat.v1 as tf
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_eager_execution()
+
+
+def session_config():
+    """The `tf.ConfigProto` for a training session.
+
+    On a CPU one operation runs at a time, each on all cores: running two side
+    by side makes them fight for the caches (4 % of a DCGAN step), and their
+    order could vary. With a GPU everything is TensorFlow's default.
+    """
+    config = tf.ConfigProto()
+    if not tf.config.experimental.list_physical_devices('GPU') and 'TF_NUM_INTEROP_THREADS' not in os.environ:
+        config.inter_op_parallelism_threads = 1
+    return config
+
+
+def insist_on_determinism():
+    """Let no operation of this process use an algorithm whose bits vary from run to run."""
+    from tensorflow.config.experimental import enable_op_determinism
+    enable_op_determinism()

@@ -1,0 +1,176 @@
+"""Checkpoints that a kill at any instant, or a damaged file, cannot turn into a lost run.
+
+A checkpoint is a folder in `checkpoints/` that holds what `tf.train.Saver`
+writes and a `state.json` with the step and the SHA-256 of each file. It is
+written under another name and renamed when it is complete, so a folder with a
+checkpoint's name is a complete one.
+"""
+
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+
+from common.errors import UserError
+from common.tensorflow1 import tf
+
+_NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
+_UNFINISHED = 'unfinished-'
+
+Checkpoint = collections.namedtuple('Checkpoint', 'path epoch step_in_epoch')
+Checkpoint.__doc__ = """A checkpoint on disk.
+
+path: its folder; epoch: number of completed epochs; step_in_epoch: steps into
+the next epoch, 0 at the end of an epoch. Sorts by age within a run.
+"""
+
+
+class DamagedCheckpoint(Exception):
+    """What is on disk is not what was saved."""
+
+
+def list_checkpoints(directory):
+    """All complete checkpoints in `directory`, oldest first; [] where there are none."""
+    found = []
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        match = _NAME.match(name)
+        if match:
+            found.append(Checkpoint(os.path.join(directory, name), int(match[1]), int(match[2] or 0)))
+    return sorted(found, key=lambda checkpoint: checkpoint[1:])
+
+
+def kept_epochs(directory):
+    """The checkpoints of ends of epochs, {epoch: Checkpoint}, oldest first."""
+    return {checkpoint.epoch: checkpoint for checkpoint in list_checkpoints(directory)
+            if checkpoint.step_in_epoch == 0}
+
+
+def find_epoch(directory, epoch):
+    """The kept checkpoint of the end of `epoch`.
+
+    @raise UserError: where it was not kept; lists those that were
+    """
+    kept = kept_epochs(directory)
+    if epoch not in kept:
+        there = ', '.join(map(str, kept)) or 'none'
+        raise UserError(f'there is no checkpoint of epoch {epoch} in {directory}: kept are epochs {there}')
+    return kept[epoch]
+
+
+def read_state(checkpoint):
+    """The content of state.json after comparing every file with its SHA-256.
+
+    @return: dict with `steps`, `epoch`, `step_in_epoch`
+    @raise DamagedCheckpoint: where a file is missing, altered or unreadable
+    """
+    try:
+        with open(os.path.join(checkpoint.path, 'state.json')) as file:
+            state = json.load(file)
+        for name, expected in state['sha256'].items():
+            if _sha256(os.path.join(checkpoint.path, name)) != expected:
+                raise DamagedCheckpoint(f'{name} is not as it was saved')
+        int(state['steps'])
+        return state
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedCheckpoint(f'state.json or a file that it names is missing or damaged: {error}')
+
+
+def restore(saver, sess, checkpoint):
+    """Load the variables of `saver` from a checkpoint, after checking it; returns its state.
+
+    @raise DamagedCheckpoint: before any variable is touched
+    """
+    state = read_state(checkpoint)
+    saver.restore(sess, os.path.join(checkpoint.path, 'model.ckpt'))
+    return state
+
+
+def save(saver, sess, directory, steps, epoch, step_in_epoch):
+    """Write a checkpoint, complete or not at all.
+
+    @param steps: number of steps done since the start of the training
+    @param epoch: number of completed epochs
+    @param step_in_epoch: steps done of the next epoch
+    @return: Checkpoint
+    @raise OSError, tf.errors.OpError: where it cannot be written; nothing is left of it
+    """
+    name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
+    path, unfinished = os.path.join(directory, name), os.path.join(directory, _UNFINISHED + name)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    os.makedirs(unfinished)
+    try:
+        saver.save(sess, os.path.join(unfinished, 'model.ckpt'), write_meta_graph=False, write_state=False)
+        names = sorted(os.listdir(unfinished))
+        state = {'steps': steps, 'epoch': epoch, 'step_in_epoch': step_in_epoch,
+                 'sha256': {file: _sha256(os.path.join(unfinished, file)) for file in names}}
+        write_json(os.path.join(unfinished, 'state.json'), state)
+        for file in names:
+            _to_disk(os.path.join(unfinished, file))
+        _to_disk(unfinished)
+        if os.path.isdir(path):  # only where a run goes over the same step again
+            delete(path)
+        os.rename(unfinished, path)
+        _to_disk(directory)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return Checkpoint(path, epoch, step_in_epoch)
+
+
+def delete(path):
+    """Delete a checkpoint so that no kill leaves half of it under its name."""
+    doomed = os.path.join(os.path.dirname(path), _UNFINISHED + os.path.basename(path))
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.rename(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def delete_old(directory, keep_last, keep_every):
+    """Keep the newest `keep_last` checkpoints and the end of every `keep_every`th epoch."""
+    for checkpoint in list_checkpoints(directory)[:-keep_last]:
+        if checkpoint.step_in_epoch or checkpoint.epoch % keep_every:
+            delete(checkpoint.path)
+
+
+def delete_unfinished(directory):
+    """Remove what killed runs have left half written or half deleted."""
+    for name in os.listdir(directory):
+        if name.startswith(_UNFINISHED):
+            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+
+
+def write_json(path, content):
+    """Write `content` to `path` as JSON for people to read, complete or not at all."""
+    unfinished = path + '.unfinished'
+    try:
+        with open(unfinished, 'w') as file:
+            json.dump(content, file, indent=2)
+            file.write('\n')
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(unfinished)
+        raise
+
+
+def _sha256(path):
+    with open(path, 'rb') as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def _to_disk(path):
+    # Not only into the system's memory, so that a power cut does not undo a rename that came later.
+    with contextlib.suppress(PermissionError):  # Windows opens no folders
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

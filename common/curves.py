@@ -1,0 +1,76 @@
+"""The learning curves: TensorBoard's event files, and the picture losses.png drawn from them."""
+
+import contextlib
+import glob
+import os
+
+from common.tensorflow1 import tf
+
+
+def _event_files(run_dir):
+    return sorted(glob.glob(os.path.join(glob.escape(run_dir), 'events.out.tfevents.*')))
+
+
+def _events(path):
+    # A killed run leaves half an event at the end: what comes before it is good.
+    with contextlib.suppress(tf.errors.DataLossError):
+        yield from (tf.Event.FromString(record) for record in tf.python_io.tf_record_iterator(path))
+
+
+def cut_events(run_dir, steps):
+    """Drop all summaries of step `steps` and later, so that a resumed run writes each step once.
+
+    @param run_dir: folder of the event files
+    @param steps: the step at which the run continues
+    """
+    for path in _event_files(run_dir):
+        shorter = os.path.join(run_dir, 'unfinished.events')
+        with tf.python_io.TFRecordWriter(shorter) as writer:
+            for event in _events(path):
+                if not event.HasField('summary') or event.step < steps:
+                    writer.write(event.SerializeToString())
+        os.replace(shorter, path)
+
+
+def read_losses(run_dir):
+    """The scalars of a run.
+
+    @return: {name: (steps, values)}, two lists of equal length in the order of the steps
+    """
+    curves = {}
+    for path in _event_files(run_dir):
+        for event in _events(path):
+            for value in event.summary.value:
+                if value.HasField('simple_value'):
+                    curves.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return {name: tuple(map(list, zip(*sorted(points)))) for name, points in curves.items()}
+
+
+def image_summary(tag, png, width, height):
+    """A summary that shows a PNG in TensorBoard.
+
+    @param tag: name under which TensorBoard shows it
+    @param png: bytes of the file
+    @return: tf.Summary for `FileWriter.add_summary`
+    """
+    image = tf.Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
+    return tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)])
+
+
+def plot_losses(run_dir, path, title):
+    """Draw the losses of a run into the PNG file `path`."""
+    from matplotlib.figure import Figure  # half a second that the start of a run need not wait for
+    curves = read_losses(run_dir)
+    parts = [name for name in curves if name not in ('generator_loss', 'discriminator_loss')]
+    fig = Figure(figsize=(10, 7), layout='constrained')
+    for ax, names in zip(fig.subplots(2, 1, sharex=True), (['discriminator_loss', 'generator_loss'], parts)):
+        for name in names:
+            if name in curves:
+                ax.plot(*curves[name], label=name, linewidth=1)
+        ax.set_ylabel('loss (nats)')
+        ax.grid(alpha=0.3)
+        if ax.lines:
+            ax.legend()
+    ax.set_xlabel('step')
+    fig.suptitle(title)
+    fig.savefig(path, format='png', dpi=100)

@@ -1,0 +1,73 @@
+"""The settings of a run, in `settings.json` beside its checkpoints: what may differ on resuming and what may not."""
+
+import json
+import os
+import zlib
+
+from common.checkpoints import write_json
+from common.errors import UserError
+
+# How to run, not what is trained: these may differ from one start to the next.
+_FREE = {'max_steps', 'logdir', 'show', 'resume', 'resume_from', 'overwrite', 'keep_last', 'keep_every', 'save_minutes'}
+# Remembered as defaults for --resume, but allowed to change.
+_CHANGEABLE = {'epochs', 'data_dir'}
+
+
+def settings_file(run_dir):
+    return os.path.join(run_dir, 'settings.json')
+
+
+def read_settings(run_dir):
+    """What `write_settings` wrote.
+
+    @return: {'model': name, 'settings': {argument: value}, 'data': fingerprint}
+    @raise UserError: where there is no readable settings.json
+    """
+    path = settings_file(run_dir)
+    try:
+        with open(path) as file:
+            saved = json.load(file)
+        saved['model'], saved['settings'].items(), saved['data'].items()
+        return saved
+    except FileNotFoundError:
+        raise UserError(f'there is no run in {run_dir} (no settings.json): train one first, '
+                        'or name its folder with --logdir')
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f'{path} is not readable as the settings of a run ({error}): '
+                        'mend it or start anew with --overwrite')
+
+
+def write_settings(run_dir, model, args, data):
+    """Write the settings of a run that begins or continues, see `read_settings`."""
+    settings = {name: value for name, value in vars(args).items() if name not in _FREE}
+    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': fingerprint(data)})
+
+
+def parse_arguments(parser, model, argv=None):
+    """Parse the command line; on resuming, what it leaves out is as the run in the logdir has it."""
+    args = parser.parse_args(argv)
+    if args.resume or args.resume_from:
+        saved = read_settings(os.path.join(args.logdir, model))['settings']
+        parser.set_defaults(**{name: value for name, value in saved.items() if name in vars(args)})
+        args = parser.parse_args(argv)
+    return args
+
+
+def check_same_settings(run_dir, model, args, data):
+    """Refuse to continue a run with other settings or another data set.
+
+    @raise UserError: names each difference
+    """
+    saved = read_settings(run_dir)
+    before = {'model': saved['model'], **saved['settings'], **saved['data']}
+    now = {'model': model, **vars(args), **fingerprint(data)}
+    differences = [f'{name} is {now.get(name)!r} instead of {before[name]!r}' for name in before
+                   if name not in _CHANGEABLE and now.get(name) != before[name]]
+    if differences:
+        raise UserError(f'cannot continue the run in {run_dir} with other settings: {"; ".join(differences)}; '
+                        'leave these options out, or start another run with --logdir or --overwrite')
+
+
+def fingerprint(data):
+    """What tells data sets apart: {'images': number, 'data_crc32': checksum of every 97th}."""
+    return {'images': len(data), 'data_crc32': zlib.crc32(data[::97].tobytes())}

@@ -1,0 +1,312 @@
+"""All that a training needs around its loop: folder, session, checkpoints, curves, pictures, signals.
+
+Nothing of the algorithm is here. A script goes
+
+    run = TrainingRun('dcgan', args)
+    ...                                        # load the data, build the graph
+    with run.session(data, steps_per_epoch) as sess:
+        for epoch in run.epochs():
+            for batch in ...:                  # leaving out the first `run.step_in_epoch`
+                ...                            # update, log every 100 steps
+                run.end_step(d_loss_batch, g_loss_batch)
+            run.end_epoch(gen_samples, image_size)
+
+and has, after each call, lost nothing if it is killed.
+"""
+
+import contextlib
+import glob
+import math
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+import filelock
+
+from common import checkpoints, curves
+from common.errors import UserError
+from common.images import display_images, images_as_png
+from common.progress import Progress
+from common.settings import check_same_settings, settings_file, write_settings
+from common.tensorflow1 import insist_on_determinism, session_config, tf
+
+
+class StopTraining(Exception):
+    """Ends the loop at a step where everything can be saved."""
+
+
+class TrainingRun:
+    """A training that is about to begin or to continue.
+
+    @param model: name of the model and of its folder in args.logdir
+    @param args: from `training_parser`
+    @raise UserError: where the folder holds a run and args do not say what to
+        do with it, where there is none to resume, or where it cannot be written
+
+    `steps` counts the steps done since the start of the training, also over
+    interruptions. Files, all in args.logdir/model: settings.json,
+    events.out.tfevents.*, samples/, checkpoints/, losses.png.
+    """
+
+    def __init__(self, model, args):
+        self.model, self.args = model, args
+        self.dir = os.path.join(args.logdir, model)
+        self.steps = 0
+        self.steps_per_epoch = None
+        self._samples_dir = os.path.join(self.dir, 'samples')
+        self._checkpoints_dir = os.path.join(self.dir, 'checkpoints')
+        self._resuming = args.resume or args.resume_from is not None
+        self._signal = None
+        self._check_folder()
+        if args.deterministic:
+            insist_on_determinism()
+
+    @property
+    def step_in_epoch(self):
+        """Steps already done in the current epoch."""
+        return self.steps % self.steps_per_epoch
+
+    def epochs(self):
+        """The numbers, from 0, of the epochs that are left; the first may be half done."""
+        for epoch in range(self.steps // self.steps_per_epoch, self.args.epochs):
+            self._stop_if_asked()
+            yield epoch
+
+    @contextlib.contextmanager
+    def session(self, data, steps_per_epoch):
+        """A `tf.Session` with initialized or restored variables, for a `with` around the training loop.
+
+        The graph must be complete. At the end of the `with`, and on Ctrl-C or
+        SIGTERM, the run is saved, losses.png drawn, and the user told where
+        things are.
+
+        @param data: training images; a run continues with the same ones only
+        @param steps_per_epoch: see `count_batches`
+        @raise UserError: as TrainingRun; also where another process trains in
+            this folder, nothing can be written any more, or a loss is not
+            finite (exit status 1)
+        """
+        self.steps_per_epoch = steps_per_epoch
+        with self._locked_folder(), contextlib.ExitStack() as at_end:
+            self._check_folder()
+            if self._resuming:
+                check_same_settings(self.dir, self.model, self.args, data)
+            else:
+                self._delete_run()
+            with self._writing():
+                os.makedirs(self._samples_dir, exist_ok=True)
+                os.makedirs(self._checkpoints_dir, exist_ok=True)
+                checkpoints.delete_unfinished(self._checkpoints_dir)
+                write_settings(self.dir, self.model, self.args, data)
+
+            self._saver = tf.train.Saver(max_to_keep=None)
+            # Saved variables are checked: a last update may have gone wrong after its losses were computed.
+            self._all_finite = tf.reduce_all(
+                [tf.reduce_all(tf.is_finite(var)) for var in tf.global_variables()])
+            initialize = tf.global_variables_initializer()
+            sess = self._sess = at_end.enter_context(tf.Session(config=session_config()))
+            sess.graph.finalize()  # an operation added inside the loop would be an error, not a leak
+            sess.run(initialize)
+            if self._resuming:
+                self._restore()
+            with self._writing():
+                self.train_writer = tf.summary.FileWriter(self.dir, None if self._resuming else sess.graph)
+                at_end.callback(self._close_writer)
+                if not self._resuming:
+                    self._display(data, int(math.prod(data.shape[1:]) ** 0.5), 'real_samples')
+
+            self._progress = Progress(self.steps, self.args.epochs * steps_per_epoch, self.args.batch_size)
+            at_end.callback(self._progress.close)
+            self._catch_signals(at_end)
+            self._saved_at = time.monotonic()
+            try:
+                yield sess
+            except StopTraining:
+                self._save()
+            self._finish()
+        if self._signal:
+            sys.exit(128 + self._signal)
+
+    def print(self, line):
+        """Print a line, above the progress bar if there is one."""
+        self._progress.print(line)
+
+    def end_step(self, d_loss_batch, g_loss_batch):
+        """Count a step, and save or stop where it is time to.
+
+        @param d_loss_batch: the discriminator's loss in this step
+        @param g_loss_batch: the generator's loss in this step
+        @raise UserError: where a loss is not finite
+        """
+        if not (math.isfinite(d_loss_batch) and math.isfinite(g_loss_batch)):
+            self._not_finite(f'discriminator loss {d_loss_batch}, generator loss {g_loss_batch}')
+        epoch = self.steps // self.steps_per_epoch + 1
+        self.steps += 1
+        self._progress.step(epoch, self.args.epochs, d_loss_batch, g_loss_batch)
+        if self.step_in_epoch:  # the last step of an epoch is saved by end_epoch, with its pictures
+            self._stop_if_asked()
+            if time.monotonic() - self._saved_at > 60 * self.args.save_minutes:
+                self._save()
+
+    def end_epoch(self, gen_samples, image_size=28):
+        """Save the pictures of an epoch and a checkpoint.
+
+        @param gen_samples: at least 40 generated images
+        @param image_size: their height and width in pixels
+        """
+        epoch = self.steps // self.steps_per_epoch
+        with self._writing():
+            png = self._display(gen_samples, image_size, f'epoch_{epoch:04d}')
+            self.train_writer.add_summary(curves.image_summary('samples', png), self.steps - 1)
+        self._save()
+        self.print(f'Epoch {epoch}/{self.args.epochs} done - {self._progress.speed()}')
+
+    def _stop_if_asked(self):
+        if self._signal or self.args.max_steps and self.steps >= self.args.max_steps:
+            raise StopTraining
+
+    def _catch_signals(self, at_end):
+        def note(number, _):
+            self._signal = number
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+            self.print(f'\n{signal.Signals(number).name}: saving after this step; once more to stop at once')
+        for number in (signal.SIGINT, signal.SIGTERM):
+            at_end.callback(signal.signal, number, signal.signal(number, note))
+
+    # What is in the folder
+
+    def _check_folder(self):
+        if self._resuming:
+            return  # parse_arguments has read the settings of the run
+        if os.path.lexists(settings_file(self.dir)) and not self.args.overwrite:
+            raise UserError(f'{self.dir} already holds a run: continue it with --resume, replace it with '
+                            '--overwrite, or choose another --logdir')
+        folder = os.path.abspath(self.dir)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f'cannot write into {folder}: choose another --logdir')
+
+    @contextlib.contextmanager
+    def _locked_folder(self):
+        try:
+            os.makedirs(self.dir, exist_ok=True)
+            # The system drops the lock when the process ends, however it ends.
+            lock = filelock.FileLock(os.path.join(self.dir, '.lock'), timeout=0)
+            lock.acquire()
+        except filelock.Timeout:
+            raise UserError(f'another process is training in {self.dir}: wait for it or choose another --logdir')
+        except OSError as error:
+            raise UserError(f'cannot write into {self.dir} ({error.strerror}): choose another --logdir')
+        with lock:
+            lock.release()  # the `with` holds it a second time
+            yield
+
+    def _delete_run(self):
+        """Delete what a run writes, and nothing else that may be in the folder."""
+        for path in [settings_file(self.dir), os.path.join(self.dir, 'losses.png'), self._samples_dir,
+                     self._checkpoints_dir, *glob.glob(os.path.join(glob.escape(self.dir), 'events.out.tfevents.*'))]:
+            with self._writing():
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                elif os.path.lexists(path):
+                    os.remove(path)
+
+    # Saving and restoring
+
+    def _save(self):
+        if not self._sess.run(self._all_finite):
+            self._not_finite('a variable is not a finite number')
+        with self._writing():
+            self.train_writer.flush()  # first the curves: a checkpoint never lacks the steps before it
+            checkpoint = checkpoints.save(self._saver, self._sess, self._checkpoints_dir, self.steps,
+                                          self.steps // self.steps_per_epoch, self.step_in_epoch)
+            checkpoints.delete_old(self._checkpoints_dir, self.args.keep_last, self.args.keep_every)
+        self._saved_at = time.monotonic()
+        if self.step_in_epoch:
+            self.print(f'saved {checkpoint.path} (step {self.steps})')
+
+    def _restore(self):
+        """Load the checkpoint that was asked for, or else the newest good one, and make the folder agree with it."""
+        if self.args.resume_from:
+            candidates = [checkpoints.find_epoch(self._checkpoints_dir, self.args.resume_from)]
+        else:
+            candidates = checkpoints.list_checkpoints(self._checkpoints_dir)[::-1]
+        for checkpoint in candidates:
+            try:
+                self.steps = checkpoints.restore(self._saver, self._sess, checkpoint)['steps']
+                print(f'continuing from {checkpoint.path} (step {self.steps})', flush=True)
+                break
+            except checkpoints.DamagedCheckpoint as error:
+                print(f'{checkpoint.path} is damaged ({error}): trying the one before', file=sys.stderr, flush=True)
+        else:
+            if candidates:
+                raise UserError(f'no usable checkpoint in {self._checkpoints_dir}: choose one with --resume-from, '
+                                'or start anew with --overwrite')
+            print('no checkpoint was saved yet: starting from the first step', flush=True)
+        with self._writing():
+            for checkpoint in checkpoints.list_checkpoints(self._checkpoints_dir):
+                if checkpoint[1:] > divmod(self.steps, self.steps_per_epoch):
+                    checkpoints.delete(checkpoint.path)
+            for name in os.listdir(self._samples_dir):
+                match = re.fullmatch(r'epoch_(\d+)\.png', name)
+                if match and int(match[1]) * self.steps_per_epoch > self.steps:
+                    os.remove(os.path.join(self._samples_dir, name))
+            curves.cut_events(self.dir, self.steps)
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Around all that writes: what fails there, a full disk say, is told in one sentence."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            raise UserError(f'cannot write into {self.dir} ({_reason(error)}); {self._last_checkpoint()}; '
+                            'make room or mend the folder, then continue with --resume', exit_status=1)
+
+    def _not_finite(self, what):
+        raise UserError(f'step {self.steps}: {what}, stopped at once; {self._last_checkpoint()}; try a smaller '
+                        'learning rate, or go back with --resume-from EPOCH', exit_status=1)
+
+    def _last_checkpoint(self):
+        good = checkpoints.list_checkpoints(self._checkpoints_dir)
+        return f'the last good checkpoint is {good[-1].path}' if good else 'no checkpoint was saved yet'
+
+    def _close_writer(self):
+        with contextlib.suppress(OSError, tf.errors.OpError):  # a full disk has been told by then
+            self.train_writer.close()
+
+    # Pictures and the end
+
+    def _display(self, data, image_size, name):
+        png = images_as_png(data, image_size)
+        with open(os.path.join(self._samples_dir, name + '.png'), 'wb') as file:
+            file.write(png)
+        if self.args.show:
+            display_images(data, image_size)
+        return png
+
+    def _finish(self):
+        self._progress.close()
+        losses = os.path.join(self.dir, 'losses.png')
+        with self._writing():
+            self.train_writer.flush()
+            curves.plot_losses(self.dir, losses, f'{self.model}: {self.steps} steps')
+        epochs, step = divmod(self.steps, self.steps_per_epoch)
+        where = f'{epochs} of {self.args.epochs} epochs' + (f' and {step} steps' if step else '')
+        print(f'{"Stopped" if self.steps < self.args.epochs * self.steps_per_epoch else "Finished"} after {where}.\n'
+              f'  pictures: {self._samples_dir}\n'
+              f'  curves:   {losses}\n'
+              f'  model:    {checkpoints.list_checkpoints(self._checkpoints_dir)[-1].path}\n'
+              f'To train on:     python {os.path.basename(sys.argv[0])} --resume'
+              f'{"" if os.path.normpath(self.args.logdir) == "logdir" else f" --logdir {self.args.logdir}"}'
+              f'{"" if self.steps < self.args.epochs * self.steps_per_epoch else " --epochs N"}\n'
+              f'To see the curves: tensorboard --logdir={self.args.logdir}', flush=True)
+
+
+def _reason(error):
+    """An exception in a few words; TensorFlow's carry the whole story of the operation."""
+    text = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
+    return text.splitlines()[0][:200] if text else type(error).__name__
