@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+import struct
 
 from common.tensorflow1 import tf
 
@@ -46,13 +47,14 @@ def read_losses(run_dir):
     return {name: tuple(map(list, zip(*sorted(points)))) for name, points in curves.items()}
 
 
-def image_summary(tag, png, width, height):
+def image_summary(tag, png):
     """A summary that shows a PNG in TensorBoard.
 
     @param tag: name under which TensorBoard shows it
     @param png: bytes of the file
     @return: tf.Summary for `FileWriter.add_summary`
     """
+    width, height = struct.unpack('>II', png[16:24])  # the place in every PNG's header
     image = tf.Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
     return tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)])
 
