@@ -110,8 +110,6 @@ def save(saver, sess, directory, steps, epoch, step_in_epoch):
         for file in names:
             _to_disk(os.path.join(unfinished, file))
         _to_disk(unfinished)
-        if os.path.isdir(path):  # only where a run goes over the same step again
-            delete(path)
         os.rename(unfinished, path)
         _to_disk(directory)
     except BaseException:

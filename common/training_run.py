@@ -100,7 +100,6 @@ class TrainingRun:
                 os.makedirs(self._samples_dir, exist_ok=True)
                 os.makedirs(self._checkpoints_dir, exist_ok=True)
                 checkpoints.delete_unfinished(self._checkpoints_dir)
-                write_settings(self.dir, self.model, self.args, data)
 
             self._saver = tf.train.Saver(max_to_keep=None)
             # Saved variables are checked: a last update may have gone wrong after its losses were computed.
@@ -113,6 +112,7 @@ class TrainingRun:
             if self._resuming:
                 self._restore()
             with self._writing():
+                write_settings(self.dir, self.model, self.args, data)
                 self.train_writer = tf.summary.FileWriter(self.dir, None if self._resuming else sess.graph)
                 at_end.callback(self._close_writer)
                 if not self._resuming:
@@ -121,11 +121,17 @@ class TrainingRun:
             self._progress = Progress(self.steps, self.args.epochs * steps_per_epoch, self.args.batch_size)
             at_end.callback(self._progress.close)
             self._catch_signals(at_end)
-            self._saved_at = time.monotonic()
+            self._saved_at, self._saved_steps = time.monotonic(), self.steps if self._resuming else None
             try:
                 yield sess
             except StopTraining:
-                self._save()
+                if self._saved_steps != self.steps:
+                    self._save()
+            except tf.errors.OpError as error:
+                if error.node_def is not None:  # an operation of the graph failed, not the writing of its summary
+                    raise
+                with self._writing():
+                    raise
             self._finish()
         if self._signal:
             sys.exit(128 + self._signal)
@@ -165,14 +171,16 @@ class TrainingRun:
         self.print(f'Epoch {epoch}/{self.args.epochs} done - {self._progress.speed()}')
 
     def _stop_if_asked(self):
-        if self._signal or self.args.max_steps and self.steps >= self.args.max_steps:
+        if self._signal:
+            self.print(f'\n{signal.Signals(self._signal).name}: saving before the end')
+            raise StopTraining
+        if self.args.max_steps and self.steps >= self.args.max_steps:
             raise StopTraining
 
     def _catch_signals(self, at_end):
         def note(number, _):
-            self._signal = number
+            self._signal = number  # the step is finished first; a second signal stops at once
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-            self.print(f'\n{signal.Signals(number).name}: saving after this step; once more to stop at once')
         for number in (signal.SIGINT, signal.SIGTERM):
             at_end.callback(signal.signal, number, signal.signal(number, note))
 
@@ -192,18 +200,19 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def _locked_folder(self):
+        # The system drops the lock when the process ends, however it ends.
+        lock = filelock.FileLock(os.path.join(self.dir, '.lock'), timeout=0)
         try:
             os.makedirs(self.dir, exist_ok=True)
-            # The system drops the lock when the process ends, however it ends.
-            lock = filelock.FileLock(os.path.join(self.dir, '.lock'), timeout=0)
             lock.acquire()
         except filelock.Timeout:
             raise UserError(f'another process is training in {self.dir}: wait for it or choose another --logdir')
         except OSError as error:
             raise UserError(f'cannot write into {self.dir} ({error.strerror}): choose another --logdir')
-        with lock:
-            lock.release()  # the `with` holds it a second time
+        try:
             yield
+        finally:
+            lock.release()
 
     def _delete_run(self):
         """Delete what a run writes, and nothing else that may be in the folder."""
@@ -225,7 +234,7 @@ class TrainingRun:
             checkpoint = checkpoints.save(self._saver, self._sess, self._checkpoints_dir, self.steps,
                                           self.steps // self.steps_per_epoch, self.step_in_epoch)
             checkpoints.delete_old(self._checkpoints_dir, self.args.keep_last, self.args.keep_every)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
             self.print(f'saved {checkpoint.path} (step {self.steps})')
 
@@ -294,15 +303,14 @@ class TrainingRun:
         with self._writing():
             self.train_writer.flush()
             curves.plot_losses(self.dir, losses, f'{self.model}: {self.steps} steps')
+        finished = self.steps >= self.args.epochs * self.steps_per_epoch
         epochs, step = divmod(self.steps, self.steps_per_epoch)
-        where = f'{epochs} of {self.args.epochs} epochs' + (f' and {step} steps' if step else '')
-        print(f'{"Stopped" if self.steps < self.args.epochs * self.steps_per_epoch else "Finished"} after {where}.\n'
+        logdir = '' if os.path.normpath(self.args.logdir) == 'logdir' else f' --logdir {self.args.logdir}'
+        print(f'{"Finished" if finished else "Stopped"} after {epochs} epochs{f" and {step} steps" * bool(step)}.\n'
               f'  pictures: {self._samples_dir}\n'
               f'  curves:   {losses}\n'
               f'  model:    {checkpoints.list_checkpoints(self._checkpoints_dir)[-1].path}\n'
-              f'To train on:     python {os.path.basename(sys.argv[0])} --resume'
-              f'{"" if os.path.normpath(self.args.logdir) == "logdir" else f" --logdir {self.args.logdir}"}'
-              f'{"" if self.steps < self.args.epochs * self.steps_per_epoch else " --epochs N"}\n'
+              f'To train on:       python {os.path.basename(sys.argv[0])} --resume{logdir}{" --epochs N" * finished}\n'
               f'To see the curves: tensorboard --logdir={self.args.logdir}', flush=True)
 
 
