@@ -39,10 +39,9 @@ def _without_greetings():
             os.close(terminal)
 
 
-# Who sets this variable wants to see the notes of that level.
-_quiet = 'TF_CPP_MIN_LOG_LEVEL' not in os.environ
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-with _without_greetings() if _quiet else contextlib.nullcontext():
+# Who wants to see these notes sets the variable to a lower level.
+_level = os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+with _without_greetings() if _level == '3' else contextlib.nullcontext():
     import tensorflow.compat.v1 as tf
 
 tf.logging.set_verbosity(tf.logging.ERROR)
