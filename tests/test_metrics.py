@@ -1,0 +1,333 @@
+"""The metrics against values worked out by hand, or by another library."""
+
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+from scipy.special import logsumexp
+from sklearn.neighbors import KernelDensity, KNeighborsClassifier
+
+from common import metrics
+
+RNG = np.random.default_rng(0)
+
+
+def one_hot_logits(classes, n_classes=10, size=1000.0):
+    return size * np.eye(n_classes)[classes]
+
+
+# Images as the models make them.
+
+def test_crop_padding_undoes_the_padding():
+    images = RNG.uniform(-1, 1, (5, 28, 28))
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
+    assert np.array_equal(metrics.crop_padding(padded), images)
+
+
+def test_to_unit_range():
+    assert metrics.to_unit_range(np.array([-1, 0, 1])).tolist() == [0, 0.5, 1]
+    assert metrics.to_unit_range(np.zeros((2, 3), np.float32)).dtype == np.float32
+
+
+# Classifier score.
+
+def test_score_is_1_without_information_and_10_for_clear_balanced_classes():
+    assert metrics.classifier_score(np.zeros((50, 10))) == pytest.approx(1)
+    assert metrics.classifier_score(one_hot_logits(np.arange(50) % 10)) == pytest.approx(10)
+
+
+def test_score_of_one_class_only_is_1():
+    assert metrics.classifier_score(one_hot_logits(np.full(50, 3))) == pytest.approx(1)
+
+
+def test_score_by_hand():
+    # p = (3/4, 1/4) and (1/4, 3/4), marginal (1/2, 1/2): KL is 3/4 log(3/2) + 1/4 log(1/2) for both.
+    logits = np.log([[3, 1], [1, 3]])
+    assert np.log(metrics.classifier_score(logits)) == pytest.approx(0.75 * np.log(1.5) + 0.25 * np.log(0.5))
+
+
+# Fréchet distance.
+
+def with_moments(n, mean, covariance):
+    """n samples whose sample mean and sample covariance are exactly these."""
+    x = RNG.standard_normal((n, len(mean)))
+    x -= x.mean(axis=0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(x, rowvar=False)))).T
+    return x @ np.linalg.cholesky(covariance).T + mean
+
+
+def test_frechet_distance_of_commuting_gaussians():
+    # With diagonal covariances it is |m1 - m2|^2 + sum (s1 - s2)^2.
+    a = with_moments(100, [1, 2, 3], np.diag([1., 4, 9]))
+    b = with_moments(80, [0, 2, 5], np.diag([4., 4, 1]))
+    assert metrics.frechet_distance(a, b) == pytest.approx(1 + 0 + 4 + (1 - 2)**2 + 0 + (3 - 1)**2)
+
+
+def test_frechet_distance_of_gaussians_that_do_not_commute():
+    # In two dimensions Tr (AB)^(1/2) = sqrt(Tr(AB) + 2 sqrt(det(AB))).
+    first, second = np.array([[2, 1], [1, 3.]]), np.array([[5, -2], [-2, 1.]])
+    product = first @ second
+    expected = 6 + 5 - 2 * np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
+    a, b = with_moments(50, [0, 0], first), with_moments(50, [0, 0], second)
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected)
+
+
+def test_frechet_distance_in_one_dimension():
+    a, b = with_moments(20, [1], np.array([[4.]])), with_moments(20, [3], np.array([[9.]]))
+    assert metrics.frechet_distance(a, b) == pytest.approx(4 + 1)
+
+
+def test_frechet_distance_is_symmetric_and_0_from_a_set_to_itself_even_if_singular():
+    a = RNG.standard_normal((200, 3)) @ RNG.standard_normal((3, 40))  # of rank 3 in 40 dimensions
+    b = RNG.standard_normal((200, 40))
+    assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a))
+
+
+def test_frechet_distance_is_not_negative():
+    a = RNG.standard_normal((300, 20)).astype(np.float32)
+    assert metrics.frechet_distance(a, a[::-1]) >= 0
+
+
+# Classes and accuracy.
+
+def test_class_shares_coverage_and_variation():
+    shares = metrics.class_shares(one_hot_logits([0, 0, 0, 3], 4))
+    assert shares.tolist() == [0.75, 0, 0, 0.25]
+    assert metrics.mode_coverage(shares) == 2
+    assert metrics.total_variation(shares) == pytest.approx(0.5)
+    assert metrics.total_variation(np.full(10, 0.1)) == pytest.approx(0)
+    assert metrics.total_variation(np.eye(10)[0]) == pytest.approx(0.9)
+
+
+def test_accuracy():
+    share, error = metrics.accuracy(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 5]))
+    assert share == 0.75
+    assert error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
+
+
+# Standard error.
+
+def test_standard_error_of_a_mean():
+    x = RNG.standard_normal(300)
+    expected = x.std(ddof=1) / np.sqrt(300)
+    assert metrics.standard_error(np.mean, x, n_groups=300) == pytest.approx(expected)
+    # Each group of 20 is one of 20 draws of the spread: within three of its own standard errors.
+    assert metrics.standard_error(np.mean, x) == pytest.approx(expected, rel=0.5)
+
+
+def test_standard_error_does_not_depend_on_the_order_of_the_classes():
+    # 10 classes in turn and 10 groups: groups taken in turn as well would each be one class.
+    x = np.tile(np.arange(10.), 100)
+    assert metrics.standard_error(np.mean, x, n_groups=10) == pytest.approx(x.std() / np.sqrt(1000), rel=0.7)
+
+
+def test_standard_error_keeps_rows_of_equally_long_arrays_together():
+    def check(x, y):
+        assert np.array_equal(x, y)
+        assert len(x) == 95
+        return 0.0
+
+    assert metrics.standard_error(check, np.arange(100), np.arange(100)) == 0
+
+
+def test_standard_error_of_the_frechet_distance_is_its_spread_over_repetitions():
+    def draw():
+        return RNG.standard_normal((400, 5)), RNG.standard_normal((300, 5)) * 1.5 + 0.5
+
+    spread = np.std([metrics.frechet_distance(*draw()) for _ in range(60)])
+    errors = [metrics.standard_error(metrics.frechet_distance, *draw()) for _ in range(10)]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.3)
+
+
+# Nearest neighbour.
+
+def test_nearest_neighbour_error_by_hand():
+    samples = np.zeros((3, 2, 2))
+    samples[1, 0, 0], samples[2, 1, 1] = 1, 1
+    images = np.zeros((4, 2, 2))
+    images[0, 0, 0], images[1, 1, 1], images[2, 0, 0] = 0.6, 0.9, 0.4
+    error, standard_error = metrics.nearest_neighbour_error(samples, [7, 8, 9], images, np.array([8, 9, 8, 7]))
+    assert error == 0.25  # the third is nearer to black, a 7
+    assert standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
+
+
+def test_nearest_neighbour_error_of_a_tree_search():
+    samples, images = RNG.random((500, 6), np.float32), RNG.random((200, 6), np.float32)
+    sample_labels, labels = RNG.integers(0, 10, 500), RNG.integers(0, 10, 200)
+    tree = KNeighborsClassifier(1, algorithm='kd_tree').fit(samples, sample_labels)
+    error, _ = metrics.nearest_neighbour_error(samples, sample_labels, images, labels)
+    assert error == pytest.approx(1 - tree.score(images, labels))
+
+
+# Codes.
+
+def test_confusion_matrix():
+    confusion = metrics.confusion_matrix(np.array([0, 0, 2], np.uint8), np.array([1, 1, 0], np.uint8), 3)
+    assert confusion.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+    # 25 * 10 + 5 would not fit into the labels' uint8.
+    assert metrics.confusion_matrix(np.array([25], np.uint8), np.array([5], np.uint8), 30)[25, 5] == 1
+
+
+def test_best_assignment_of_a_known_confusion_matrix():
+    # Row by row the best are classes 0, 0, 2, but two codes may not share a class:
+    # 8 + 5 + 7 = 20 right of 30 is less than 6 + 9 + 7 = 22.
+    confusion = np.array([[8, 6, 0],
+                          [9, 5, 0],
+                          [0, 3, 7]])
+    classes, error = metrics.best_assignment(confusion)
+    assert classes.tolist() == [1, 0, 2]
+    assert error == pytest.approx(1 - 22 / 38)
+
+
+def test_best_assignment_undoes_a_permutation():
+    permutation = RNG.permutation(10)
+    labels = RNG.integers(0, 10, 1000)
+    codes = permutation[labels]
+    classes, error = metrics.best_assignment(metrics.confusion_matrix(codes, labels))
+    assert error == 0
+    assert np.array_equal(classes[codes], labels)
+
+
+def test_categorical_information():
+    codes = np.arange(1000) % 10
+    bound, error = metrics.categorical_information(one_hot_logits(codes), codes)
+    assert (bound, error) == pytest.approx((np.log(10), 0))
+    assert metrics.categorical_information(np.zeros((1000, 10)), codes)[0] == pytest.approx(0)
+    bound, error = metrics.categorical_information(RNG.standard_normal((1000, 10)), codes)
+    assert bound < -2 * error  # confident and wrong
+    # By hand: q is right with probability 3/4 on two categories.
+    bound, _ = metrics.categorical_information(np.log([[3, 1], [1, 3]]), np.array([0, 1]))
+    assert bound == pytest.approx(np.log(2) + np.log(0.75))
+
+
+def test_gaussian_information_of_an_independent_code():
+    codes, means = with_moments(1000, [0], np.eye(1))[:, 0], np.zeros(1000)
+    for variance in (1, None):
+        bound, error = metrics.gaussian_information(means, codes, variance)
+        assert bound == pytest.approx(0, abs=1e-3)
+        assert 0 < error < 0.05
+
+
+def test_gaussian_information_is_that_of_a_noisy_channel():
+    # c = mean + noise with variances 0.99 and 0.01: the information is -0.5 log 0.01.
+    mean, noise = with_moments(1000, [0, 0], np.diag([0.99, 0.01])).T
+    tight, _ = metrics.gaussian_information(mean, mean + noise)
+    assert tight == pytest.approx(-0.5 * np.log(0.01), abs=1e-3)
+    # With variance 1, by hand: 0.5 log(2 pi e) - 0.5 log(2 pi) - 0.01 / 2.
+    unit, error = metrics.gaussian_information(mean, mean + noise, variance=1)
+    assert unit == pytest.approx(0.5 - 0.005, abs=1e-3)
+    assert error == pytest.approx(np.std(noise**2 / 2) / np.sqrt(1000), rel=0.01)
+    assert metrics.gaussian_information(mean, mean + noise, variance=0.02)[0] < tight
+
+
+def bar(degrees, width, size=28):
+    """A bar from near the top to near the bottom that leans to the right, with smooth edges."""
+    y, x = np.indices((size, size)) - (size - 1) / 2
+    distance = np.abs(x + y * np.tan(np.radians(degrees))) * np.cos(np.radians(degrees))
+    return np.clip(width / 2 + 0.5 - distance, 0, 1) * (np.abs(y) < size / 2 - 4)
+
+
+@pytest.mark.parametrize('degrees', [-30, -20, -5, 0, 10, 25])
+def test_slant_of_drawn_bars(degrees):
+    images = np.array([bar(degrees, width) for width in (1.5, 2, 3, 4)])
+    assert metrics.slants(images) == pytest.approx(np.full(4, degrees), abs=0.6)
+
+
+def test_slant_is_that_of_a_shear_wherever_the_digit_stands_and_ignores_faint_grey():
+    image = bar(0, 3) + ndimage.rotate(bar(0, 3), 90)  # a cross
+    image = np.clip(image, 0, 1)
+    assert metrics.slants(image[None])[0] == pytest.approx(0, abs=0.1)
+    shear = np.tan(np.radians(15))
+    sheared = ndimage.affine_transform(image, [[1, 0], [shear, 1]], [0, -shear * 13.5], order=1)
+    assert metrics.slants(sheared[None])[0] == pytest.approx(15, abs=0.7)
+    moved = np.roll(sheared, (2, -3), (0, 1)) + 0.05 * RNG.random((28, 28))
+    assert metrics.slants(moved[None])[0] == pytest.approx(15, abs=1)
+
+
+@pytest.mark.parametrize('width', [1, 2, 3, 4, 6])
+def test_stroke_width_of_drawn_bars(width):
+    image = np.zeros((28, 28))
+    image[2:26, 10:10 + width] = 1
+    # The ends take off a little, the more so the wider the bar is.
+    assert metrics.stroke_widths(image[None])[0] == pytest.approx(width - width**2 / 72, rel=0.02)
+
+
+def test_stroke_width_measures_fractions_of_a_pixel_at_any_angle():
+    for degrees in (0, 12, 30):
+        widths = metrics.stroke_widths(np.array([bar(degrees, width) for width in (2, 2.5, 3, 3.5)]))
+        assert widths == pytest.approx([2, 2.5, 3, 3.5], rel=0.12)
+        assert (np.diff(widths) > 0.3).all()
+
+
+def test_stroke_width_of_a_ring():
+    y, x = np.indices((28, 28)) - 13.5
+    ring = np.clip(2 - np.abs(np.hypot(x, y) - 8), 0, 1)  # half ink 1.5 to either side
+    assert metrics.stroke_widths(ring[None])[0] == pytest.approx(3, rel=0.05)
+
+
+def test_moments_of_odd_images():
+    blank, full = np.zeros((1, 28, 28)), np.ones((1, 28, 28))
+    assert np.isnan(metrics.slants(blank)[0]) and np.isnan(metrics.stroke_widths(blank)[0])
+    assert metrics.slants(full)[0] == pytest.approx(0)
+    assert metrics.stroke_widths(full)[0] == pytest.approx(4 * 28 / 6, rel=0.01)  # a square's mean distance is side/6
+
+
+def test_correlation_and_its_interval():
+    x = RNG.standard_normal(50)
+    y = 0.5 * x + RNG.standard_normal(50)
+    r, low, high = metrics.correlation(x, y)
+    assert r == pytest.approx(np.corrcoef(x, y)[0, 1])
+    half_width = 1.959964 / np.sqrt(50 - 3)
+    assert np.arctanh([low, high]) == pytest.approx(np.arctanh(r) + [-half_width, half_width])
+    interval = stats.pearsonr(x, y).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((interval.low, interval.high))
+
+
+def test_correlation_leaves_out_what_is_not_a_number_and_has_none_for_a_constant():
+    x, y = RNG.standard_normal((2, 30))
+    assert metrics.correlation(np.append(x, 5), np.append(y, np.nan)) == metrics.correlation(x, y)
+    assert np.isnan(metrics.correlation(x, np.ones(30))).all()
+    assert np.isnan(metrics.correlation(x, np.full(30, np.nan))).all()
+
+
+# Parzen windows.
+
+def test_parzen_of_one_point_is_the_gaussian_density():
+    sample, images = RNG.random((1, 4)), RNG.random((3, 4))
+    expected = stats.multivariate_normal(sample[0], 0.3**2).logpdf(images)
+    mean, error = metrics.parzen_log_likelihood(sample, images, 0.3)
+    assert mean == pytest.approx(expected.mean(), rel=1e-5)
+    assert error == pytest.approx(expected.std(ddof=1) / np.sqrt(3), rel=1e-5)
+
+
+def test_parzen_of_images_whose_density_fits_no_float():
+    samples, images = RNG.random((100, 28, 28)), RNG.random((30, 28, 28))
+    squares = np.sum((images[:, None] - samples)**2, axis=(2, 3))
+    for bandwidth in (0.1, 0.2, 0.5):
+        expected = (logsumexp(-squares / (2 * bandwidth**2), axis=1)
+                    - np.log(100) - 784 * np.log(bandwidth * np.sqrt(2 * np.pi)))
+        mean, error = metrics.parzen_log_likelihood(samples, images, bandwidth)
+        assert mean == pytest.approx(expected.mean(), rel=1e-5)
+        assert error == pytest.approx(expected.std(ddof=1) / np.sqrt(30), rel=1e-3)
+
+
+def test_parzen_is_the_kernel_density_of_scikit_learn():
+    samples, images = RNG.random((200, 3)), RNG.random((50, 3))
+    expected = KernelDensity(bandwidth=0.1).fit(samples).score(images) / 50
+    assert metrics.parzen_log_likelihood(samples, images, 0.1)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_parzen_goes_through_all_chunks():
+    samples, images = RNG.random((50_000, 2)), RNG.random((300, 2))  # in chunks of 200 images
+    parts = [metrics.parzen_log_likelihood(samples, part, 0.1)[0] for part in (images[:90], images[90:])]
+    assert metrics.parzen_log_likelihood(samples, images, 0.1)[0] == pytest.approx(0.3 * parts[0] + 0.7 * parts[1])
+
+
+def test_bandwidth_is_that_of_the_noise():
+    # Each image is a sample plus noise of standard deviation 0.2: the true density is the window with 0.2.
+    samples = RNG.random((50, 100))
+    images = samples[RNG.integers(0, 50, 200)] + 0.2 * RNG.standard_normal((200, 100))
+    candidates = [0.05, 0.1, 0.2, 0.4]
+    assert metrics.choose_bandwidth(samples, images, candidates) == 0.2
+    best = max(candidates, key=lambda bandwidth: metrics.parzen_log_likelihood(samples, images, bandwidth)[0])
+    assert best == 0.2
