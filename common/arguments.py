@@ -115,5 +115,5 @@ def run_script(main):
         print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print('\ninterrupted before anything was changed', file=sys.stderr)
+        print('\ninterrupted', file=sys.stderr)
         sys.exit(130)

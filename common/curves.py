@@ -18,6 +18,16 @@ def _events(path):
         yield from (tf.Event.FromString(record) for record in tf.python_io.tf_record_iterator(path))
 
 
+def check_events(run_dir):
+    """Read the newest event file to its end: into a full disk TensorFlow writes half an event without a word.
+
+    @raise tf.errors.DataLossError: where an event is damaged
+    """
+    for path in _event_files(run_dir)[-1:]:
+        for _ in tf.python_io.tf_record_iterator(path):
+            pass
+
+
 def cut_events(run_dir, steps):
     """Drop all summaries of step `steps` and later, so that a resumed run writes each step once.
 

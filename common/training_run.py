@@ -231,6 +231,7 @@ class TrainingRun:
             self._not_finite('a variable is not a finite number')
         with self._writing():
             self.train_writer.flush()  # first the curves: a checkpoint never lacks the steps before it
+            curves.check_events(self.dir)
             checkpoint = checkpoints.save(self._saver, self._sess, self._checkpoints_dir, self.steps,
                                           self.steps // self.steps_per_epoch, self.step_in_epoch)
             checkpoints.delete_old(self._checkpoints_dir, self.args.keep_last, self.args.keep_every)
@@ -246,16 +247,22 @@ class TrainingRun:
             candidates = checkpoints.list_checkpoints(self._checkpoints_dir)[::-1]
         for checkpoint in candidates:
             try:
-                self.steps = checkpoints.restore(self._saver, self._sess, checkpoint)['steps']
+                self.steps = checkpoint.epoch * self.steps_per_epoch + checkpoint.step_in_epoch
+                if checkpoints.restore(self._saver, self._sess, checkpoint)['steps'] != self.steps:
+                    raise checkpoints.DamagedCheckpoint('state.json has the step of another')
                 print(f'continuing from {checkpoint.path} (step {self.steps})', flush=True)
                 break
             except checkpoints.DamagedCheckpoint as error:
-                print(f'{checkpoint.path} is damaged ({error}): trying the one before', file=sys.stderr, flush=True)
+                next_one = '' if self.args.resume_from else ': trying the one before'
+                print(f'{checkpoint.path} is damaged ({error}){next_one}', file=sys.stderr, flush=True)
         else:
             if candidates:
                 raise UserError(f'no usable checkpoint in {self._checkpoints_dir}: choose one with --resume-from, '
                                 'or start anew with --overwrite')
             print('no checkpoint was saved yet: starting from the first step', flush=True)
+        if self.steps > self.args.epochs * self.steps_per_epoch:
+            raise UserError(f'the run in {self.dir} has already gone beyond {self.args.epochs} epochs: ask for more '
+                            'with --epochs, or go back with --resume-from EPOCH')
         with self._writing():
             for checkpoint in checkpoints.list_checkpoints(self._checkpoints_dir):
                 if checkpoint[1:] > divmod(self.steps, self.steps_per_epoch):
@@ -317,4 +324,5 @@ class TrainingRun:
 def _reason(error):
     """An exception in a few words; TensorFlow's carry the whole story of the operation."""
     text = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
-    return text.splitlines()[0][:200] if text else type(error).__name__
+    of_a_file = re.search('^.*; (.+)$', text, re.MULTILINE)  # TensorFlow's 'PATH; No space left on device'
+    return of_a_file[1] if of_a_file else text.splitlines()[0][:200] if text else type(error).__name__
