@@ -3,7 +3,9 @@
 import contextlib
 import glob
 import os
+import socket
 import struct
+import time
 
 from common.tensorflow1 import tf
 
@@ -18,14 +20,33 @@ def _events(path):
         yield from (tf.Event.FromString(record) for record in tf.python_io.tf_record_iterator(path))
 
 
-def check_events(run_dir):
-    """Read the newest event file to its end: into a full disk TensorFlow writes half an event without a word.
+class SummaryWriter:
+    """Writes an event file as `tf.summary.FileWriter` does, but in the thread that asks for it.
 
-    @raise tf.errors.DataLossError: where an event is damaged
+    The other writes in a thread of its own, which tells a full disk in a traceback or not at all.
+
+    @param run_dir: folder of the event files
+    @param graph: tf.Graph to show in TensorBoard, or None
+    @raise tf.errors.OpError: here and in each method, where the file cannot be written
     """
-    for path in _event_files(run_dir)[-1:]:
-        for _ in tf.python_io.tf_record_iterator(path):
-            pass
+
+    def __init__(self, run_dir, graph=None):
+        path = os.path.join(run_dir, f'events.out.tfevents.{time.time():.6f}.{socket.gethostname()}')
+        self._writer = tf.python_io.TFRecordWriter(path)
+        self._add(file_version='brain.Event:2')
+        if graph is not None:
+            self._add(graph_def=graph.as_graph_def(add_shapes=True).SerializeToString())
+
+    def add_summary(self, summary, global_step):
+        """Add a tf.Summary, or the bytes of one."""
+        self._add(summary=tf.Summary.FromString(summary) if isinstance(summary, bytes) else summary, step=global_step)
+
+    def close(self):
+        self._writer.close()
+
+    def _add(self, **content):
+        self._writer.write(tf.Event(wall_time=time.time(), **content).SerializeToString())
+        self._writer.flush()
 
 
 def cut_events(run_dir, steps):

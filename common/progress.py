@@ -1,5 +1,6 @@
 """How far a run is: a progress bar in a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
 
@@ -30,10 +31,11 @@ class Progress:
 
     def print(self, line):
         """Print a line above the bar; at once, also into a file or a pipe."""
-        if self._bar.disable:
-            print(line, flush=True)
-        else:
-            tqdm.write(line)
+        with contextlib.suppress(OSError):  # a full disk or a closed pipe under the log must not end the run
+            if self._bar.disable:
+                print(line, flush=True)
+            else:
+                tqdm.write(line)
 
     def speed(self):
         """'1234 images/s, 1:02:03 left', from the steps of this process."""

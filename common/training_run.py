@@ -19,7 +19,6 @@ import glob
 import math
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -60,6 +59,7 @@ class TrainingRun:
         self._checkpoints_dir = os.path.join(self.dir, 'checkpoints')
         self._resuming = args.resume or args.resume_from is not None
         self._signal = None
+        self._saved_steps = None
         self._check_folder()
         if args.deterministic:
             insist_on_determinism()
@@ -113,15 +113,15 @@ class TrainingRun:
                 self._restore()
             with self._writing():
                 write_settings(self.dir, self.model, self.args, data)
-                self.train_writer = tf.summary.FileWriter(self.dir, None if self._resuming else sess.graph)
+                self.train_writer = curves.SummaryWriter(self.dir, None if self._resuming else sess.graph)
                 at_end.callback(self._close_writer)
-                if not self._resuming:
+                if not os.path.exists(os.path.join(self._samples_dir, 'real_samples.png')):
                     self._display(data, int(math.prod(data.shape[1:]) ** 0.5), 'real_samples')
 
             self._progress = Progress(self.steps, self.args.epochs * steps_per_epoch, self.args.batch_size)
             at_end.callback(self._progress.close)
             self._catch_signals(at_end)
-            self._saved_at, self._saved_steps = time.monotonic(), self.steps if self._resuming else None
+            self._saved_at = time.monotonic()
             try:
                 yield sess
             except StopTraining:
@@ -189,7 +189,8 @@ class TrainingRun:
     def _check_folder(self):
         if self._resuming:
             return  # parse_arguments has read the settings of the run
-        if os.path.lexists(settings_file(self.dir)) and not self.args.overwrite:
+        run = os.path.lexists(settings_file(self.dir)) or checkpoints.list_checkpoints(self._checkpoints_dir)
+        if run and not self.args.overwrite:
             raise UserError(f'{self.dir} already holds a run: continue it with --resume, replace it with '
                             '--overwrite, or choose another --logdir')
         folder = os.path.abspath(self.dir)
@@ -216,13 +217,13 @@ class TrainingRun:
 
     def _delete_run(self):
         """Delete what a run writes, and nothing else that may be in the folder."""
-        for path in [settings_file(self.dir), os.path.join(self.dir, 'losses.png'), self._samples_dir,
-                     self._checkpoints_dir, *glob.glob(os.path.join(glob.escape(self.dir), 'events.out.tfevents.*'))]:
-            with self._writing():
-                if os.path.isdir(path):
-                    shutil.rmtree(path)
-                elif os.path.lexists(path):
+        with self._writing():
+            for name in ('settings.json', 'losses.png', 'events.out.tfevents.*', 'samples/real_samples.png',
+                         'samples/epoch_*.png'):
+                for path in glob.glob(os.path.join(glob.escape(self.dir), name)):
                     os.remove(path)
+            for checkpoint in checkpoints.list_checkpoints(self._checkpoints_dir):
+                checkpoints.delete(checkpoint.path)
 
     # Saving and restoring
 
@@ -230,8 +231,6 @@ class TrainingRun:
         if not self._sess.run(self._all_finite):
             self._not_finite('a variable is not a finite number')
         with self._writing():
-            self.train_writer.flush()  # first the curves: a checkpoint never lacks the steps before it
-            curves.check_events(self.dir)
             checkpoint = checkpoints.save(self._saver, self._sess, self._checkpoints_dir, self.steps,
                                           self.steps // self.steps_per_epoch, self.step_in_epoch)
             checkpoints.delete_old(self._checkpoints_dir, self.args.keep_last, self.args.keep_every)
@@ -250,6 +249,7 @@ class TrainingRun:
                 self.steps = checkpoint.epoch * self.steps_per_epoch + checkpoint.step_in_epoch
                 if checkpoints.restore(self._saver, self._sess, checkpoint)['steps'] != self.steps:
                     raise checkpoints.DamagedCheckpoint('state.json has the step of another')
+                self._saved_steps = self.steps
                 print(f'continuing from {checkpoint.path} (step {self.steps})', flush=True)
                 break
             except checkpoints.DamagedCheckpoint as error:
@@ -283,8 +283,8 @@ class TrainingRun:
                             'make room or mend the folder, then continue with --resume', exit_status=1)
 
     def _not_finite(self, what):
-        raise UserError(f'step {self.steps}: {what}, stopped at once; {self._last_checkpoint()}; try a smaller '
-                        'learning rate, or go back with --resume-from EPOCH', exit_status=1)
+        raise UserError(f'step {self.steps}: {what}, stopped at once; {self._last_checkpoint()}; continued, it '
+                        'would come to the same: start again with a smaller learning rate, say', exit_status=1)
 
     def _last_checkpoint(self):
         good = checkpoints.list_checkpoints(self._checkpoints_dir)
@@ -298,8 +298,10 @@ class TrainingRun:
 
     def _display(self, data, image_size, name):
         png = images_as_png(data, image_size)
-        with open(os.path.join(self._samples_dir, name + '.png'), 'wb') as file:
+        path = os.path.join(self._samples_dir, name + '.png')
+        with open(path + '.unfinished', 'wb') as file:
             file.write(png)
+        os.replace(path + '.unfinished', path)
         if self.args.show:
             display_images(data, image_size)
         return png
@@ -308,17 +310,17 @@ class TrainingRun:
         self._progress.close()
         losses = os.path.join(self.dir, 'losses.png')
         with self._writing():
-            self.train_writer.flush()
             curves.plot_losses(self.dir, losses, f'{self.model}: {self.steps} steps')
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         epochs, step = divmod(self.steps, self.steps_per_epoch)
         logdir = '' if os.path.normpath(self.args.logdir) == 'logdir' else f' --logdir {self.args.logdir}'
-        print(f'{"Finished" if finished else "Stopped"} after {epochs} epochs{f" and {step} steps" * bool(step)}.\n'
-              f'  pictures: {self._samples_dir}\n'
-              f'  curves:   {losses}\n'
-              f'  model:    {checkpoints.list_checkpoints(self._checkpoints_dir)[-1].path}\n'
-              f'To train on:       python {os.path.basename(sys.argv[0])} --resume{logdir}{" --epochs N" * finished}\n'
-              f'To see the curves: tensorboard --logdir={self.args.logdir}', flush=True)
+        self.print(
+            f'{"Finished" if finished else "Stopped"} after {epochs} epochs{f" and {step} steps" * bool(step)}.\n'
+            f'  pictures: {self._samples_dir}\n'
+            f'  curves:   {losses}\n'
+            f'  model:    {checkpoints.list_checkpoints(self._checkpoints_dir)[-1].path}\n'
+            f'To train on:       python {os.path.basename(sys.argv[0])} --resume{logdir}{" --epochs N" * finished}\n'
+            f'To see the curves: tensorboard --logdir={self.args.logdir}')
 
 
 def _reason(error):

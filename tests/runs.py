@@ -29,13 +29,14 @@ _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(['common', 'matplotlib.figure'])
 
 
-def write_mnist(folder, images=160, seed=0):
-    """Write a mnist.npz of random images into `folder`; returns the folder as a string."""
+def write_mnist(folder, images=160, seed=0, other_pixels=0):
+    """Write a mnist.npz of random images into `folder`, other at some pixels; returns the folder as a string."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for part, count in (('train', images * 7 // 8), ('test', images - images * 7 // 8)):
         arrays[f'x_{part}'] = rng.integers(0, 256, (count, 28, 28), np.uint8)
         arrays[f'y_{part}'] = rng.integers(0, 10, count, np.uint8)
+    arrays['x_train'].flat[5000:5000 + other_pixels] ^= 1
     os.makedirs(folder, exist_ok=True)
     np.savez(os.path.join(folder, 'mnist.npz'), **arrays)
     return str(folder)
@@ -117,6 +118,15 @@ def run(script, *args, before=None):
 def limit_file_size(size):
     """Let the process write no file above `size` bytes, which is to it as if the disk were full."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def at_change(text, number):
+    """Let the process send itself a signal when it first opens for writing, renames or removes a path with `text`."""
+    def hook(event, args):
+        changes = event in ('os.mkdir', 'os.rename', 'os.remove') or event == 'open' and (args[2] or 0) & 3
+        if changes and text in str(args[0]):
+            os.kill(os.getpid(), number)
+    sys.addaudithook(hook)
 
 
 def checkpoint_names(run_dir):

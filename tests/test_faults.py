@@ -1,9 +1,13 @@
 """What goes wrong around a run is told in one sentence and costs at most what came after the last good checkpoint."""
 
+import contextlib
 import functools
 import json
 import os
 import shutil
+import signal
+import subprocess
+import threading
 
 import pytest
 
@@ -134,6 +138,69 @@ def test_full_disk(whole, copied, size):
     assert_same_run(copied, whole)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 60 MB, which is room for one checkpoint of 35 MB."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=60m', 'tmpfs', folder]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip('mounting is not allowed here')
+    yield folder
+    subprocess.run(['umount', folder], check=True)
+
+
+def test_small_disk(whole, data, small_disk):
+    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 4, '--logdir', small_disk)
+    assert_refused(result, 'No space left on device', 'epoch_0001', status=1)
+    assert os.listdir(small_disk / 'vanilla' / 'checkpoints') == ['epoch_0001']
+    subprocess.run(['mount', '-o', 'remount,size=300m', small_disk], check=True)
+    result = run(SCRIPT, '--resume', '--logdir', small_disk)
+    assert result.status == 0 and result.err == '', result.err
+    assert_same_run(small_disk / 'vanilla', whole)
+
+
+def test_no_room_for_a_summary(data, small_disk):
+    """The few bytes of the losses are the first that a full disk refuses."""
+    process = Process(SCRIPT, '--data-dir', data, '--batch-size', 1, '--logdir', small_disk)
+    process.wait_for('Epoch 1/100 - ')
+    _fill(small_disk / 'filler')
+    process.signal(signal.SIGTERM)
+    assert_refused(process.end(), 'No space left on device', 'no checkpoint was saved yet', status=1)
+    os.remove(small_disk / 'filler')
+    result = run(SCRIPT, '--resume', '--logdir', small_disk, '--max-steps', 1)
+    assert result.status == 0 and result.err == '', result.err
+    assert {step for step, _, _ in summaries(small_disk / 'vanilla')} == {0}
+
+
+def _fill(path):
+    with open(path, 'wb', buffering=0) as file:
+        for size in 1 << 16, 1 << 9, 1:
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+
+def test_nobody_reads_the_log(whole, data, tmp_path):
+    """`python vanilla_gan.py | head`, or a log on a full disk: the run goes on."""
+    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 4, '--logdir', tmp_path,
+                 before=_read_one_line_of_the_log)
+    assert 'Traceback' not in result.err, result.err
+    assert_same_run(tmp_path / 'vanilla', whole)
+
+
+def _read_one_line_of_the_log():
+    reader, writer = os.pipe()
+    os.dup2(writer, 1)
+    os.close(writer)
+
+    def read():
+        while b'\n' not in os.read(reader, 1000):
+            pass
+        os.close(reader)
+    threading.Thread(target=read, daemon=True).start()
+
+
 def test_full_disk_at_the_start(data, tmp_path):
     """With no room for the first checkpoint there is none, and the run can be begun again where it is."""
     result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 1, '--logdir', tmp_path,
@@ -173,18 +240,6 @@ def test_half_an_event(whole, copied, cut):
     assert_same_run(copied, whole)
 
 
-def test_curves_damaged_under_a_running_process(whole, data, tmp_path):
-    """TensorFlow says nothing when it cannot write an event (a full disk, later mended); the next save must notice."""
-    process = Process(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 4, '--logdir', tmp_path)
-    process.wait_for('Epoch 1/4 done')
-    events, = (tmp_path / 'vanilla').glob('events.out.tfevents.*')
-    os.truncate(events, os.path.getsize(events) - 30)
-    assert_refused(process.end(), 'cannot write into', 'continue with --resume', status=1)
-    assert run(SCRIPT, '--resume', '--logdir', tmp_path).status == 0
-    # Of the curves only the event that was cut is lost: the picture of epoch 1.
-    assert summaries(tmp_path / 'vanilla') == [point for point in summaries(whole) if point[:2] != (3, 'samples')]
-
-
 @pytest.mark.parametrize('damage', [b'', b'{', b'[]', b'{"model": "vanilla"}', b'\xff\xfe\x00',
                                     b'{"model": "vanilla", "settings": {"epochs": "many"}, "data": {}}'])
 def test_damaged_settings(copied, damage):
@@ -193,6 +248,21 @@ def test_damaged_settings(copied, damage):
     assert_refused(run(SCRIPT, '--resume', '--logdir', copied.parent), 'vanilla_gan.py: ')
     assert tree(copied) == before
     assert read_bytes(copied / 'settings.json') == damage
+
+
+@pytest.mark.parametrize('name, value', [
+    ('epochs', None), ('epochs', float('nan')), ('epochs', [4]), ('epochs', 4.5), ('batch_size', None),
+    ('noise_size', 'missing'), ('seed', -1), ('d_learning_rate', float('nan')), ('dataset', 'cifar'),
+    ('overwrite', True), ('hidden_layers', 3)])
+def test_damaged_settings_value(copied, name, value):
+    settings = json.loads((copied / 'settings.json').read_text())
+    settings['settings'][name] = value
+    if value == 'missing':
+        del settings['settings'][name]
+    (copied / 'settings.json').write_text(json.dumps(settings))
+    before = tree(copied)
+    assert_refused(run(SCRIPT, '--resume', '--logdir', copied.parent), 'vanilla_gan.py: ')
+    assert tree(copied) == before
 
 
 @pytest.mark.parametrize('options, words', [

@@ -1,5 +1,6 @@
 """Nothing of a run is lost when it is killed or stopped, and nothing of it is overwritten by accident."""
 
+import functools
 import os
 import random
 import shutil
@@ -8,8 +9,8 @@ import time
 
 import pytest
 
-from runs import (Process, assert_refused, assert_same_run, checkpoint_names, pictures, run, state, summaries,
-                  tree, variables, write_mnist)
+from runs import (Process, assert_refused, assert_same_run, at_change, checkpoint_names, pictures, run, state,
+                  summaries, tree, variables, write_mnist)
 
 SCRIPT = 'vanilla_gan.py'
 CONSTANTLY = ('--save-minutes', 1e-9)  # a checkpoint after every step
@@ -87,6 +88,31 @@ def test_killed_before_the_first_checkpoint(whole, settings, tmp_path):
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
+def test_stopped_before_the_first_step(settings, tmp_path):
+    """There is no checkpoint yet when a run that was killed early is resumed and stopped at once."""
+    run(SCRIPT, *settings, '--logdir', tmp_path,
+        before=functools.partial(at_change, 'real_samples.png', signal.SIGKILL))
+    assert checkpoint_names(tmp_path / 'vanilla') == []
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path, before=_stop_at_first_chance)
+    assert result.status == 143 and result.err == '', result.err
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 20)
+    assert result.status == 0 and result.err == '', result.err
+    assert set(pictures(tmp_path / 'vanilla')) == {'real_samples.png', 'epoch_0001.png'}
+
+
+def _stop_at_first_chance():
+    """SIGTERM as soon as it is caught."""
+    handle = signal.signal
+
+    def handle_and_send(number, handler):
+        previous = handle(number, handler)
+        if number == signal.SIGTERM and callable(handler):
+            signal.signal = handle
+            os.kill(os.getpid(), signal.SIGTERM)
+        return previous
+    signal.signal = handle_and_send
+
+
 def test_dcgan_killed(tmp_path):
     """The same with moving averages and convolutions."""
     settings = ('--data-dir', write_mnist(tmp_path / 'data', images=96), '--batch-size', 32, '--epochs', 2)
@@ -137,6 +163,13 @@ def test_resuming_a_finished_run(whole, copied):
     assert_same_run(copied / 'vanilla', whole / 'vanilla')
 
 
+def test_what_to_keep_is_remembered(copied):
+    """The run had --keep-last 2 --keep-every 2: the defaults would delete what it has kept."""
+    result = run(SCRIPT, '--resume', '--logdir', copied, '--epochs', EPOCHS + 1)
+    assert result.status == 0 and result.err == '', result.err
+    assert checkpoint_names(copied / 'vanilla') == ['epoch_0002', 'epoch_0004', 'epoch_0006', 'epoch_0007']
+
+
 def test_fewer_epochs_than_are_done_are_refused(copied):
     before = tree(copied)
     result = run(SCRIPT, '--resume', '--logdir', copied, '--epochs', 1)
@@ -168,12 +201,22 @@ def test_a_run_is_not_overwritten_by_accident(whole, settings):
     assert tree(whole) == before
 
 
+def test_checkpoints_without_settings_are_a_run_too(copied, settings):
+    os.remove(copied / 'vanilla' / 'settings.json')
+    before = tree(copied)
+    assert_refused(run(SCRIPT, *settings, '--logdir', copied), '--overwrite', '--logdir')
+    assert tree(copied) == before
+
+
 def test_overwrite_deletes_only_the_old_run(copied, data):
-    foreign = copied / 'vanilla' / 'notes.txt'
-    foreign.write_text('mine')
+    foreign = [copied / 'vanilla' / name for name in ('notes.txt', 'samples/notes.txt', 'checkpoints/notes.txt')]
+    for path in foreign:
+        path.write_text('mine')
     result = run(SCRIPT, '--overwrite', '--logdir', copied, '--data-dir', data, '--batch-size', 40, '--epochs', 1)
     assert result.status == 0 and result.err == '', result.err
-    assert foreign.read_text() == 'mine'
+    for path in foreign:
+        assert path.read_text() == 'mine'
+        path.unlink()
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0001']
     assert list(pictures(copied / 'vanilla')) == ['epoch_0001.png', 'real_samples.png']
     assert {step for step, _, _ in summaries(copied / 'vanilla')} == {0, 3}
@@ -182,10 +225,12 @@ def test_overwrite_deletes_only_the_old_run(copied, data):
 @pytest.mark.parametrize('option, value, named', [
     ('--batch-size', 9, 'batch_size is 9 instead of 8'), ('--seed', 1, 'seed is 1 instead of 0'),
     ('--g-learning-rate', 0.001, 'g_learning_rate is 0.001 instead of 0.0002'),
-    ('--data-dir', 'other', 'data_crc32'), ('--data-dir', 'more', 'images is 161 instead of 160')])
+    ('--data-dir', 'other', 'data_crc32'), ('--data-dir', 'one pixel', 'data_crc32'),
+    ('--data-dir', 'more', 'images is 161 instead of 160')])
 def test_other_settings_are_refused(whole, tmp_path, option, value, named):
     if option == '--data-dir':
-        value = write_mnist(tmp_path / value, images=161 if value == 'more' else 160, seed=1)
+        value = write_mnist(tmp_path / value, images=161 if value == 'more' else 160, seed=int(value == 'other'),
+                            other_pixels=int(value == 'one pixel'))
     before = tree(whole)
     assert_refused(run(SCRIPT, '--resume', '--epochs', 9, '--logdir', whole, option, value), named, '--logdir')
     assert tree(whole) == before
