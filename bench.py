@@ -301,12 +301,13 @@ def torch_networks(model):
     return generator, discriminator
 
 
-def setup_torch(model, batch_size, data_dir, channels_last=True, fused=True):
+def setup_torch(model, batch_size, data_dir):
     """
     As setup_ours, with PyTorch in eager mode
 
-    What makes it fast: the fused Adam; channels_last images; gradients set to None; the discriminator's weights
-    frozen during the generator's updates; G(z) generated once for the discriminator's and the first generator update.
+    What is meant to make it fast: the fused Adam; channels_last images; gradients set to None; the discriminator's
+    weights frozen during the generator's updates; G(z) generated once for the discriminator's and the first generator
+    update.
     """
     import torch
     from torch.nn import functional as F
@@ -316,10 +317,9 @@ def setup_torch(model, batch_size, data_dir, channels_last=True, fused=True):
     y_data = torch.from_numpy(y_data.astype(np.float32))
     G, D = torch_networks(model)
     if MODELS[model].convolutional:
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        x_data = x_data.permute(0, 3, 1, 2).contiguous(memory_format=layout)
-        G, D = G.to(memory_format=layout), D.to(memory_format=layout)
-    d_adam, g_adam = (torch.optim.Adam(network.parameters(), lr=0.0002, betas=(0.5, 0.999), eps=1e-8, fused=fused)
+        x_data = x_data.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        G, D = (network.to(memory_format=torch.channels_last) for network in (G, D))
+    d_adam, g_adam = (torch.optim.Adam(network.parameters(), lr=0.0002, betas=(0.5, 0.999), eps=1e-8, fused=True)
                       for network in (D, G))
 
     def batches():
@@ -577,10 +577,10 @@ def compare(model, args, data_dir):
     """A model's step in all variants; returns a dict for the JSON."""
     options = dict(model=model, batch_size=args.batch_size, data_dir=data_dir)
     steps = steps_in_turn(model, args)
-    workers = [Worker('setup_ours', steps, **options), Worker('setup_listing', steps, **options),
-               Worker('setup_matmul_tensorflow', 5), Worker('setup_matmul_numpy', 5)]
-    if args.torch:
-        workers += [Worker('setup_torch', steps, **options), Worker('setup_matmul_torch', 5)]
+    setups = ['setup_ours', 'setup_listing', 'setup_torch'] if args.torch else ['setup_ours', 'setup_listing']
+    products = ['setup_matmul_tensorflow', 'setup_matmul_numpy'] + ['setup_matmul_torch'] * args.torch
+    workers = ([Worker(setup, steps, **options) for setup in setups]
+               + [Worker(product, min(steps, 5)) for product in products])
     with all_closed(workers):
         times = dict(zip((worker.name for worker in workers), take_turns(workers, args.rounds)))
         memory = {worker.name: worker.memory_mb for worker in workers}
@@ -606,7 +606,7 @@ def compare(model, args, data_dir):
         'matrix_product': {'by': fastest[len('matmul_'):],
                            'gflops': 2 * MATRIX_SIZE ** 3 / statistics.median(products[fastest]) / 1e9},
         'peak_memory_mb': {name: memory[name] for name in ('ours', 'listing')},
-        'startup': compare_startup(model, args, data_dir)}
+        'startup': compare_startup(model, args, data_dir) if args.startups else None}
 
 
 def steps_in_turn(model, args):
@@ -620,20 +620,19 @@ def steps_in_epoch(model, args):
 
 def compare_startup(model, args, data_dir):
     """
-    From the command to the log line of the first step, against a bare import of TensorFlow and the listing's loader
+    From the command to the log line after the first step, against a bare import of TensorFlow and the listing's loader
     @return: dict for the JSON
     """
     plain = ('import sys, tensorflow; sys.path.insert(0, sys.argv[1]); import bench\n'
              'data = bench.listing_data(*sys.argv[2:]); print("loaded", flush=True)')
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in TENSORFLOW_SETTINGS}
     ours, listing = [], []
-    for _ in range(min(args.rounds, 5)):
+    for _ in range(args.startups):
         with tempfile.TemporaryDirectory() as logdir:
-            with lines_of(script_command(model, '--data-dir', data_dir, '--logdir', logdir, '--max-steps', '1',
-                                         '--batch-size', str(args.batch_size))) as (lines, _):
-                ours.append(_seconds_to('Epoch 1/', lines))
-        with lines_of([sys.executable, '-c', plain, ROOT, model, data_dir], environment) as (lines, _):
-            listing.append(_seconds_to('loaded', lines))
+            ours.append(seconds_to_line('Epoch 1/', script_command(
+                model, '--data-dir', data_dir, '--logdir', logdir, '--max-steps', '1',
+                '--batch-size', str(args.batch_size))))
+        listing.append(seconds_to_line('loaded', [sys.executable, '-c', plain, ROOT, model, data_dir], environment))
     return {'seconds': {'ours': statistics.median(ours), 'listing': statistics.median(listing)},
             'ratio': ratio(ours, listing)}
 
@@ -642,25 +641,28 @@ def script_command(model, *arguments):
     return [sys.executable, os.path.join(ROOT, MODELS[model].script + '.py'), *arguments]
 
 
-def _seconds_to(beginning, lines):
-    found = [seconds for seconds, line in lines if line.startswith(beginning)]
-    return found[0] if found else None  # lines_of then tells why
-
-
 @contextlib.contextmanager
-def lines_of(command, environment=ENVIRONMENT):
-    """Run a command: gives an iterator of (seconds since its start, line of its stdout), and its process id."""
+def running(command, environment=ENVIRONMENT):
+    """Run a command for the length of a `with`, which gets its Popen and the file of its stderr."""
     with tempfile.TemporaryFile('w+') as errors:
-        start = time.perf_counter()
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            with process.stdout:
-                yield ((time.perf_counter() - start, line) for line in process.stdout), process.pid
-            if process.wait():
-                raise _stopped(os.path.basename(command[1]), errors)
-        finally:
-            process.kill()
-            process.wait()
+        with process.stdout:
+            try:
+                yield process, errors
+            finally:
+                process.kill()
+                process.wait()
+
+
+def seconds_to_line(beginning, command, environment=ENVIRONMENT):
+    """Seconds from the start of a command to the first line of its output with this beginning; then it is ended."""
+    start = time.perf_counter()
+    with running(command, environment) as (process, errors):
+        for line in process.stdout:
+            if line.startswith(beginning):
+                return time.perf_counter() - start
+        process.wait()
+        raise _stopped(os.path.basename(command[1]), errors)
 
 
 def sweep(model, args, data_dir):
@@ -687,14 +689,18 @@ def flat(model, args):
     steps = count_batches(5000, args.batch_size, keep_short=model != 'cgan')
     epochs, before = [], 0
     with tempfile.TemporaryDirectory() as logdir:
-        with lines_of(script_command(model, '--dataset', 'mnist_5k', '--epochs', str(args.flat), '--logdir', logdir,
-                                     '--batch-size', str(args.batch_size))) as (lines, pid):
-            for seconds, line in lines:
+        command = script_command(model, '--dataset', 'mnist_5k', '--epochs', str(args.flat), '--logdir', logdir,
+                                 '--batch-size', str(args.batch_size))
+        with running(command) as (process, errors):
+            for line in process.stdout:
+                now = time.perf_counter()
                 if line.startswith('Epoch 1/') and not before:
-                    before = seconds  # the start of the process is not part of an epoch
+                    before = now  # the start of the process is not part of an epoch
                 if re.match(r'Epoch \d+/\d+ done', line):
-                    epochs.append({'seconds_a_step': (seconds - before) / steps, 'memory_mb': memory_mb(False, pid)})
-                    before = seconds
+                    epochs.append({'seconds_a_step': (now - before) / steps, 'memory_mb': memory_mb(False, process.pid)})
+                    before = now
+            if process.wait():
+                raise _stopped(os.path.basename(command[1]), errors)
     return epochs
 
 
@@ -837,6 +843,8 @@ def bench_parser():
                         help='turns of each variant (default: %(default)s)')
     parser.add_argument('--steps', type=positive_int, metavar='N',
                         help='steps in a turn (default: 50; 5 for dcgan and infogan)')
+    parser.add_argument('--startups', type=number(int, 0), default=5, metavar='N',
+                        help='starts of each script to time (default: %(default)s)')
     parser.add_argument('--batch-size', type=positive_int, default=128, metavar='N',
                         help='images in a step (default: %(default)s)')
     parser.add_argument('--images', type=number(int, 40), default=70000, metavar='N',

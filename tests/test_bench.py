@@ -34,8 +34,13 @@ def data_dir(tmp_path_factory):
     return str(folder)
 
 
-def test_counts_are_those_made_by_hand():
-    vanilla, dcgan, infogan = map(bench.count_multiply_adds, ('vanilla', 'dcgan', 'infogan'))
+@pytest.fixture(scope='module')
+def counts():
+    return {model: bench.count_multiply_adds(model) for model in MODELS}
+
+
+def test_counts_are_those_made_by_hand(counts):
+    vanilla, dcgan, infogan = (counts[model] for model in ('vanilla', 'dcgan', 'infogan'))
 
     # D update: generate, then forward and two gradients on real and on fake; G updates: the same for G, without the
     # gradients by D's weights.
@@ -68,8 +73,8 @@ def session():
 
 
 @pytest.mark.parametrize('model', MODELS)
-def test_listing_and_script_train_alike(model):
-    needed = bench.count_multiply_adds(model)['needed']
+def test_listing_and_script_train_alike(model, counts):
+    needed = counts[model]['needed']
     rng = np.random.default_rng(0)
     batches = [(rng.uniform(-1, 1, (BATCH_SIZE,) + bench.MODELS[model].image_shape),
                 rng.uniform(-1, 1, (BATCH_SIZE, bench.NOISE_SIZE)),
@@ -122,15 +127,11 @@ def test_torch_networks_are_as_large(model, data_dir):
     assert np.all(np.isfinite(bench.setup_torch(model, BATCH_SIZE, data_dir)()))
 
 
-def run_bench(*arguments):
-    return subprocess.run([sys.executable, os.path.join(bench.ROOT, 'bench.py'), *arguments], capture_output=True,
-                          text=True, timeout=300)
-
-
 def test_comparison_runs(tmp_path):
     file = tmp_path / 'bench.json'
-    result = run_bench('--models', 'vanilla', '--steps', '1', '--rounds', '1', '--batch-size', '16', '--images', '100',
-                       '--json', str(file))
+    result = subprocess.run([sys.executable, os.path.join(bench.ROOT, 'bench.py'), '--models', 'vanilla', '--steps', '1',
+                             '--rounds', '1', '--startups', '0', '--batch-size', '16', '--images', '100',
+                             '--json', str(file)], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     report = json.loads(file.read_text())
     assert report['machine']['cores'] >= 1 and report['settings']['batch_size'] == 16
@@ -139,7 +140,6 @@ def test_comparison_runs(tmp_path):
     assert 0 < vanilla['share_of_limit']['needed']['median'] < vanilla['share_of_limit']['full']['median']
     assert vanilla['times_as_fast_as']['listing']['median'] == pytest.approx(
         vanilla['seconds_a_step']['listing'] / vanilla['seconds_a_step']['ours'])
-    assert vanilla['startup']['ratio']['median'] > 0.1
     assert vanilla['images_a_second'] == pytest.approx(16 / vanilla['seconds_a_step']['ours'])
     if os.path.exists('/proc/self/status'):
         assert all(50 < memory < 5000 for memory in vanilla['peak_memory_mb'].values())
@@ -162,10 +162,10 @@ def test_what_fails_is_told_in_one_sentence():
     with pytest.raises(UserError, match="matmul_numpy stopped: TypeError: .*'n'"):
         with bench.all_closed([bench.Worker('setup_matmul_numpy', 1, n=1)]):
             pass
+    command = [sys.executable, '-c', 'import sys; print("first"); sys.exit("no such place")']
     with pytest.raises(UserError, match='^-c stopped: no such place$'):
-        with bench.lines_of([sys.executable, '-c', 'import sys; print("first"); sys.exit("no such place")']) as (
-                lines, _):
-            assert [line for _, line in lines] == ['first\n']
+        bench.seconds_to_line('second', command)
+    assert 0 < bench.seconds_to_line('first', command) < 60
 
 
 def test_workers_end_with_their_parent():
