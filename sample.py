@@ -20,7 +20,7 @@ import numpy as np
 from common import load_dataset, load_dataset_pad, random_stream, run_script, tf
 from common.arguments import Parser, add_data_arguments, number, positive_int
 from common.checkpoints import kept_epochs
-from common.errors import UserError
+from common.errors import UserError, reason
 from common.tiles import beside, tile, to_uint8, write_animation, write_png
 from common.trained_models import SCRIPTS, load_trained_model
 
@@ -129,9 +129,9 @@ def parse(argv=None):
     for name, model in ONLY_FOR.items():
         if given(args, name) and args.model != model:
             command.error(f'{option(name)} is for {model} only, not for {args.model}')
-    for one, other, reason in NOT_TOGETHER:
+    for one, other, why in NOT_TOGETHER:
         if given(args, one) and given(args, other):
-            command.error(f'{option(one)} and {option(other)} cannot be combined: {reason}')
+            command.error(f'{option(one)} and {option(other)} cannot be combined: {why}')
     if args.animate and args.checkpoint and not args.traversal:
         command.error('--animate goes through all kept epochs: leave out --checkpoint')
     if not args.beside_real and (args.data_dir, args.dataset) != (OF_THE_RUN, OF_THE_RUN):
@@ -299,7 +299,7 @@ def complete(path):
             yield os.path.join(unfinished, name)
             os.replace(os.path.join(unfinished, name), path)
     except OSError as error:
-        raise UserError(f'cannot write {path} ({error.strerror or error}): mend that, or choose another file')
+        raise UserError(f'cannot write {path} ({reason(error)}): mend that, or choose another file')
     print('wrote', path)
 
 
@@ -349,8 +349,7 @@ def export(args, trained):
     try:
         trained.export(args.export)
     except (OSError, tf.errors.OpError) as error:
-        raise UserError(f'cannot write {args.export} ({getattr(error, "strerror", None) or error}): '
-                        'mend that, or choose another folder')
+        raise UserError(f'cannot write {args.export} ({reason(error)}): mend that, or choose another folder')
     print('wrote', args.export)
 
 

@@ -15,7 +15,7 @@ import re
 import shutil
 
 from common.errors import UserError
-from common.tensorflow1 import tf
+from common.files import write_json
 
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
 _UNFINISHED = 'unfinished-'
@@ -138,22 +138,6 @@ def delete_unfinished(directory):
     for name in os.listdir(directory):
         if name.startswith(_UNFINISHED):
             shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
-
-
-def write_json(path, content):
-    """Write `content` to `path` as JSON for people to read, complete or not at all."""
-    unfinished = path + '.unfinished'
-    try:
-        with open(unfinished, 'w') as file:
-            json.dump(content, file, indent=2)
-            file.write('\n')
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(unfinished)
-        raise
 
 
 def _sha256(path):

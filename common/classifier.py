@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from common.batches import gen_batches_label
+from common.errors import reason
 from common.layers import batch_norm, conv2d, dense, update_ops
 from common.metrics import accuracy
 from common.random_streams import random_stream
@@ -141,8 +142,7 @@ def load_or_train(cache_dir, train_split, test_split, seed=0, epochs=EPOCHS, rep
         try:
             return _load(path, fingerprint)
         except Exception as error:  # damage shows as any of a dozen types
-            reason = ' '.join(str(error).split())[:300] or type(error).__name__
-            report(f'{path} cannot be used ({reason}): training the classifier again')
+            report(f'{path} cannot be used ({reason(error)}): training the classifier again')
 
     report(f'training the classifier on {len(train_split[0]):,} images')
     started = time.monotonic()

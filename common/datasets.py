@@ -24,7 +24,7 @@ import zipfile
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import UserError, reason
 
 DATASETS = ('mnist', 'mnist_5k', 'fashion_mnist')
 DEFAULT_DATA_DIR = './mnist_data'
@@ -213,9 +213,9 @@ def _fetch(path, parse, sha256=None):
         full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
         if full or isinstance(error, PermissionError):
             raise UserError(f'{name} is not in {data_dir} and a download cannot be saved there '
-                            f'({_reason(error)}): mend that or use another data directory'
+                            f'({reason(error)}): mend that or use another data directory'
                             ) from error
-        raise _DownloadFailed(_reason(error)) from error
+        raise _DownloadFailed(reason(error)) from error
     finally:
         if created:
             with contextlib.suppress(OSError):  # not empty: the download succeeded
@@ -244,14 +244,8 @@ def _read(path, parse):
     except MemoryError:
         raise  # not the file's fault
     except Exception as error:  # damage shows as any of a dozen types
-        raise UserError(f'{path} cannot be used ({_reason(error)}): delete it or move it away '
+        raise UserError(f'{path} cannot be used ({reason(error)}): delete it or move it away '
                         'and run again to download it, or replace it by a good copy') from error
-
-
-def _reason(error):
-    """An exception in one line, of bounded length as it may quote the file."""
-    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return ' '.join(text.split())[:300]
 
 
 def _parse_npz(file):

@@ -5,8 +5,8 @@ import os
 import sys
 import zlib
 
-from common.checkpoints import write_json
 from common.errors import UserError
+from common.files import write_json
 
 # How to run, not what is trained: these may differ from one start to the next.
 _FREE = {'max_steps', 'logdir', 'show', 'resume', 'resume_from', 'overwrite'}
@@ -38,10 +38,10 @@ def read_settings(run_dir):
                         'mend it or start anew with --overwrite')
 
 
-def write_settings(run_dir, model, args, data):
-    """Write the settings of a run that begins or continues, see `read_settings`."""
+def write_settings(run_dir, model, args, data_print):
+    """Write the settings of a run that begins or continues, see `read_settings`; data_print from `fingerprint`."""
     settings = {name: value for name, value in vars(args).items() if name not in _FREE}
-    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': fingerprint(data)})
+    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': data_print})
 
 
 def parse_arguments(parser, model, argv=None):
@@ -56,14 +56,15 @@ def parse_arguments(parser, model, argv=None):
     return args
 
 
-def check_same_settings(run_dir, model, args, data):
+def check_same_settings(run_dir, model, args, data_print):
     """Refuse to continue a run with other settings or another data set.
 
+    @param data_print: from `fingerprint`
     @raise UserError: names each difference
     """
     saved = read_settings(run_dir)
     before = {'model': saved['model'], **saved['settings'], **saved['data']}
-    now = {'model': model, **vars(args), **fingerprint(data)}
+    now = {'model': model, **vars(args), **data_print}
     differences = [f'{name} is {now.get(name)!r} instead of {before.get(name)!r}' for name in {**before, **now}
                    if name not in _FREE | _CHANGEABLE and now.get(name) != before.get(name)]
     if differences:

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from common import checkpoints
-from common.errors import UserError
+from common.errors import UserError, reason
 from common.settings import read_settings, settings_file
 from common.tensorflow1 import session_config, tf
 
@@ -182,8 +182,7 @@ class _Network:
                 if shapes[variable.op.name] != variable.shape.as_list():
                     raise ValueError(f'{variable.op.name} is {shapes[variable.op.name]} instead of {variable.shape}')
         except (tf.errors.OpError, ValueError) as error:
-            reason = getattr(error, 'message', str(error)).splitlines()[0][:200]
-            raise checkpoints.DamagedCheckpoint(f'it does not hold the weights of this network: {reason}')
+            raise checkpoints.DamagedCheckpoint(f'it does not hold the weights of this network: {reason(error)}')
 
     def run(self, *values):
         return self.sess.run(self.outputs, dict(zip(self.inputs.values(), values)))

@@ -26,10 +26,11 @@ import time
 import filelock
 
 from common import checkpoints, curves
-from common.errors import UserError
+from common.errors import UserError, reason
+from common.files import whole_file
 from common.images import display_images, images_as_png
 from common.progress import Progress
-from common.settings import check_same_settings, settings_file, write_settings
+from common.settings import check_same_settings, fingerprint, settings_file, write_settings
 from common.tensorflow1 import insist_on_determinism, session_config, tf
 
 
@@ -65,13 +66,18 @@ class TrainingRun:
             insist_on_determinism()
 
     @property
+    def epoch(self):
+        """Epochs already completed."""
+        return self.steps // self.steps_per_epoch
+
+    @property
     def step_in_epoch(self):
         """Steps already done in the current epoch."""
         return self.steps % self.steps_per_epoch
 
     def epochs(self):
         """The numbers, from 0, of the epochs that are left; the first may be half done."""
-        for epoch in range(self.steps // self.steps_per_epoch, self.args.epochs):
+        for epoch in range(self.epoch, self.args.epochs):
             self._stop_if_asked()
             yield epoch
 
@@ -92,8 +98,9 @@ class TrainingRun:
         self.steps_per_epoch = steps_per_epoch
         with self._locked_folder(), contextlib.ExitStack() as at_end:
             self._check_folder()
+            data_print = fingerprint(data)
             if self._resuming:
-                check_same_settings(self.dir, self.model, self.args, data)
+                check_same_settings(self.dir, self.model, self.args, data_print)
             else:
                 self._delete_run()
             with self._writing():
@@ -112,7 +119,7 @@ class TrainingRun:
             if self._resuming:
                 self._restore()
             with self._writing():
-                write_settings(self.dir, self.model, self.args, data)
+                write_settings(self.dir, self.model, self.args, data_print)
                 self.train_writer = curves.SummaryWriter(self.dir, None if self._resuming else sess.graph)
                 at_end.callback(self._close_writer)
                 if not os.path.exists(os.path.join(self._samples_dir, 'real_samples.png')):
@@ -149,7 +156,7 @@ class TrainingRun:
         """
         if not (math.isfinite(d_loss_batch) and math.isfinite(g_loss_batch)):
             self._not_finite(f'discriminator loss {d_loss_batch}, generator loss {g_loss_batch}')
-        epoch = self.steps // self.steps_per_epoch + 1
+        epoch = self.epoch + 1
         self.steps += 1
         self._progress.step(epoch, self.args.epochs, d_loss_batch, g_loss_batch)
         if self.step_in_epoch:  # the last step of an epoch is saved by end_epoch, with its pictures
@@ -163,12 +170,11 @@ class TrainingRun:
         @param gen_samples: at least 40 generated images
         @param image_size: their height and width in pixels
         """
-        epoch = self.steps // self.steps_per_epoch
         with self._writing():
-            png = self._display(gen_samples, image_size, f'epoch_{epoch:04d}')
+            png = self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}')
             self.train_writer.add_summary(curves.image_summary('samples', png), self.steps - 1)
         self._save()
-        self.print(f'Epoch {epoch}/{self.args.epochs} done - {self._progress.speed()}')
+        self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self._progress.speed()}')
 
     def _stop_if_asked(self):
         if self._signal:
@@ -232,7 +238,7 @@ class TrainingRun:
             self._not_finite('a variable is not a finite number')
         with self._writing():
             checkpoint = checkpoints.save(self._saver, self._sess, self._checkpoints_dir, self.steps,
-                                          self.steps // self.steps_per_epoch, self.step_in_epoch)
+                                          self.epoch, self.step_in_epoch)
             checkpoints.delete_old(self._checkpoints_dir, self.args.keep_last, self.args.keep_every)
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
@@ -265,7 +271,7 @@ class TrainingRun:
                             'with --epochs, or go back with --resume-from EPOCH')
         with self._writing():
             for checkpoint in checkpoints.list_checkpoints(self._checkpoints_dir):
-                if checkpoint[1:] > divmod(self.steps, self.steps_per_epoch):
+                if checkpoint[1:] > (self.epoch, self.step_in_epoch):
                     checkpoints.delete(checkpoint.path)
             for name in os.listdir(self._samples_dir):
                 match = re.fullmatch(r'epoch_(\d+)\.png', name)
@@ -279,7 +285,7 @@ class TrainingRun:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            raise UserError(f'cannot write into {self.dir} ({_reason(error)}); {self._last_checkpoint()}; '
+            raise UserError(f'cannot write into {self.dir} ({reason(error)}); {self._last_checkpoint()}; '
                             'make room or mend the folder, then continue with --resume', exit_status=1)
 
     def _not_finite(self, what):
@@ -299,9 +305,8 @@ class TrainingRun:
     def _display(self, data, image_size, name):
         png = images_as_png(data, image_size)
         path = os.path.join(self._samples_dir, name + '.png')
-        with open(path + '.unfinished', 'wb') as file:
+        with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
             file.write(png)
-        os.replace(path + '.unfinished', path)
         if self.args.show:
             display_images(data, image_size)
         return png
@@ -312,19 +317,12 @@ class TrainingRun:
         with self._writing():
             curves.plot_losses(self.dir, losses, f'{self.model}: {self.steps} steps')
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
-        epochs, step = divmod(self.steps, self.steps_per_epoch)
         logdir = '' if os.path.normpath(self.args.logdir) == 'logdir' else f' --logdir {self.args.logdir}'
         self.print(
-            f'{"Finished" if finished else "Stopped"} after {epochs} epochs{f" and {step} steps" * bool(step)}.\n'
+            f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
+            f'{f" and {self.step_in_epoch} steps" * bool(self.step_in_epoch)}.\n'
             f'  pictures: {self._samples_dir}\n'
             f'  curves:   {losses}\n'
             f'  model:    {checkpoints.list_checkpoints(self._checkpoints_dir)[-1].path}\n'
             f'To train on:       python {os.path.basename(sys.argv[0])} --resume{logdir}{" --epochs N" * finished}\n'
             f'To see the curves: tensorboard --logdir={self.args.logdir}')
-
-
-def _reason(error):
-    """An exception in a few words; TensorFlow's carry the whole story of the operation."""
-    text = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
-    of_a_file = re.search('^.*; (.+)$', text, re.MULTILINE)  # TensorFlow's 'PATH; No space left on device'
-    return of_a_file[1] if of_a_file else text.splitlines()[0][:200] if text else type(error).__name__

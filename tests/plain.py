@@ -40,14 +40,14 @@ def cross_entropy(logits, label):
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(logits=logits, labels=label * tf.ones_like(logits)))
 
 
-def build_plain_graph(model, seed=0, generator_updates=None, cont_loss='gaussian', **rates):
+def build_plain_graph(model):
     """The chapter's graph: inputs, `d_loss`, `g_loss`, and the operations `d_opt` and `g_opt`.
 
     `d_opt` and `g_opt` both wait for all updates of moving averages, as printed.
     """
     script = SCRIPTS[model]
     tf.reset_default_graph()
-    tf.set_random_seed(seed)
+    tf.set_random_seed(0)
     values = feeds(model, 0)
     inputs = {name: tf.placeholder(tf.float32, (None,) + value.shape[1:]) for name, value in values.items()}
     X_real, z = inputs['X_real'], inputs['z']
@@ -57,10 +57,7 @@ def build_plain_graph(model, seed=0, generator_updates=None, cont_loss='gaussian
         d_real_out, _, _ = script.discriminator(X_real, 10, 1)
         d_fake_out, d_fake_cont, d_fake_cat = script.discriminator(g_sample, 10, 1)
         d_cat_loss = -tf.reduce_mean(tf.reduce_sum(c[:, 1:] * tf.nn.log_softmax(d_fake_cat), axis=1))
-        if cont_loss == 'chapter':
-            d_cont_loss = tf.reduce_sum(tf.square(d_fake_cont))
-        else:
-            d_cont_loss = tf.reduce_mean((c[:, :1] - d_fake_cont)**2)
+        d_cont_loss = tf.reduce_mean((c[:, :1] - d_fake_cont)**2)
         info_loss = 0.1 * d_cont_loss + 1.0 * d_cat_loss
     else:
         info_loss = 0.
@@ -80,4 +77,4 @@ def build_plain_graph(model, seed=0, generator_updates=None, cont_loss='gaussian
         d_opt = tf.train.AdamOptimizer(0.0002, beta1=0.5, name='d_adam').minimize(d_loss, var_list=d_vars)
         g_opt = tf.train.AdamOptimizer(0.0002, beta1=0.5, name='g_adam').minimize(g_loss, var_list=g_vars)
     return SimpleNamespace(**inputs, d_loss=d_loss, g_loss=g_loss, d_vars=d_vars, g_vars=g_vars, d_opt=d_opt,
-                           g_opt=g_opt, d_grads=tf.gradients(d_loss, d_vars), g_grads=tf.gradients(g_loss, g_vars))
+                           g_opt=g_opt)

@@ -17,7 +17,7 @@ import sample
 import vanilla_gan
 from common import checkpoints, random_stream, tf, tiles, training_parser
 from common.errors import UserError
-from common.settings import write_settings
+from common.settings import fingerprint, write_settings
 from common.trained_models import load_trained_model
 
 NOISE_SIZE, SEED, N = 5, 3, 300
@@ -44,7 +44,7 @@ class Reference:
         directory = os.path.join(logdir, model, 'checkpoints')
         os.makedirs(directory)
         args = training_parser('', 5).parse_args(['--noise-size', str(NOISE_SIZE), '--seed', str(SEED)])
-        write_settings(os.path.join(logdir, model), model, args, np.zeros((2, 1), np.float32))
+        write_settings(os.path.join(logdir, model), model, args, fingerprint(np.zeros((2, 1), np.float32)))
         # Adam's variables are left out where there are many: they take most of the time.
         variables = [var for var in tf.global_variables() if model == 'dcgan' or 'adam' not in var.op.name]
         saver = tf.train.Saver(variables, max_to_keep=None)

@@ -5,26 +5,21 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from plain import SCRIPTS
+from runs import ROOT, write_mnist
 
 from common import tf
+from common.checkpoints import kept_epochs
 from common.curves import read_losses
 from common.settings import read_settings
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = {'generator_loss', 'discriminator_loss', 'discriminator_loss_real', 'discriminator_loss_fake'}
 
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp('data')
-    np.savez(folder / 'mnist.npz', **{
-        f'{kind}_{part}': rng.integers(0, 256 if kind == 'x' else 10, size=(n,) + shape, dtype=np.uint8)
-        for part, n in (('train', 70), ('test', 30)) for kind, shape in (('x', (28, 28)), ('y', ()))})
-    return folder
+    return write_mnist(tmp_path_factory.mktemp('data'), images=100)
 
 
 def run(script, *arguments, cwd):
@@ -82,8 +77,7 @@ def test_help_names_the_defaults_of_the_chapter(capsys):
 
 def test_other_epochs_and_rates_reach_the_graph(data_dir, tmp_path, capsys):
     """The learning rate of each network is its own: with a rate of (almost) nothing it stays as it was."""
-    from common.checkpoints import kept_epochs
-    arguments = ['--data-dir', str(data_dir), '--epochs', '1', '--batch-size', '50', '--logdir', str(tmp_path)]
+    arguments = ['--data-dir', data_dir, '--epochs', '1', '--batch-size', '50', '--logdir', str(tmp_path)]
     SCRIPTS['vanilla'].main(arguments + ['--d-learning-rate', '1e-20', '--generator-updates', '1'])
     reader = tf.train.load_checkpoint(kept_epochs(tmp_path / 'vanilla' / 'checkpoints')[1].path + '/model.ckpt')
     assert not reader.get_tensor('discriminator/dense/bias').round(12).any()
