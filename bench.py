@@ -755,11 +755,9 @@ def describe_machine():
 
 
 def table(rows, head):
-    """A Markdown table whose columns line up."""
-    rows = [head, *(row for row in rows if set(row[1:]) != {'-'})]  # what was not measured is left out
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ['| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths)) + ' |' for row in rows]
-    return '\n'.join([lines[0], '| ' + ' | '.join('-' * width for width in widths) + ' |', *lines[1:]])
+    """A Markdown table without the rows in which nothing was measured."""
+    from common.tables import markdown_table
+    return markdown_table([row for row in rows if set(row[1:]) != {'-'}], head)
 
 
 def _spread(value, digits=2, percent=False):

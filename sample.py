@@ -18,11 +18,12 @@ import tempfile
 import numpy as np
 
 from common import load_dataset, load_dataset_pad, random_stream, run_script, tf
-from common.arguments import Parser, add_data_arguments, number, positive_int
+from common.arguments import Parser, number
 from common.checkpoints import kept_epochs
 from common.errors import UserError, reason
 from common.tiles import beside, tile, to_uint8, write_animation, write_png
-from common.trained_models import SCRIPTS, load_trained_model
+from common.trained_models import (OF_THE_RUN, add_data_arguments_of_run, add_model_arguments, data_of_run,
+                                   load_trained_model)
 
 EXAMPLES = """
 examples:
@@ -42,8 +43,6 @@ labels (cgan) or codes (infogan: the continuous one, then the category one-hot),
 and the model, its checkpoint and the seed. Pictures carry their command, epoch
 and seed as text inside the file.
 """
-# For an option that has another default with each run.
-OF_THE_RUN = 'that of the training'
 ONLY_FOR = {'label': 'cgan', 'digits': 'cgan', 'traversal': 'infogan', 'random_codes': 'infogan'}
 NOT_TOGETHER = (
     ('digits', 'label', 'the digits are the labels'),
@@ -67,12 +66,7 @@ Inputs = collections.namedtuple('Inputs', 'rows columns z condition')
 
 def parser():
     result = Parser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument('model', metavar='MODEL', choices=(*SCRIPTS, 'vanilla_gan'),
-                        help=f'one of {", ".join(SCRIPTS)}')
-    result.add_argument('--logdir', default='./logdir', metavar='DIR',
-                        help='the --logdir of the training (default: %(default)s)')
-    result.add_argument('--checkpoint', type=positive_int, metavar='EPOCH',
-                        help='use the kept checkpoint of the end of EPOCH (default: the newest)')
+    add_model_arguments(result)
     result.add_argument('--seed', type=number(int, 0, high=2**31 - 1), metavar='N',
                         help=f'of everything that is random here (default: {OF_THE_RUN})')
 
@@ -97,8 +91,7 @@ def parser():
     grid.add_argument('--beside-real', action='store_true',
                       help='as many real images beside the generated ones, on a random side; the answer is printed. '
                            'This alone needs a data set')
-    add_data_arguments(grid)
-    grid.set_defaults(data_dir=OF_THE_RUN, dataset=OF_THE_RUN)
+    add_data_arguments_of_run(grid)
 
     output = result.add_argument_group('where to')
     output.add_argument('--out', metavar='FILE',
@@ -125,7 +118,6 @@ def parse(argv=None):
     args = command.parse_args(argv)
     words = ['python', 'sample.py', *(sys.argv[1:] if argv is None else argv)]
     args.command = shlex.join(words).encode('utf-8', 'replace').decode()  # a file name may be no text
-    args.model = 'vanilla' if args.model == 'vanilla_gan' else args.model
     for name, model in ONLY_FOR.items():
         if given(args, name) and args.model != model:
             command.error(f'{option(name)} is for {model} only, not for {args.model}')
@@ -274,9 +266,7 @@ def draw(args, trained, inputs):
 def draw_beside_real(args, trained, inputs, rng):
     """The picture, and the answer."""
     load = load_dataset_pad if trained.image_size == 32 else load_dataset  # with the frame that the training saw
-    data_dir, dataset = (trained.settings[name] if getattr(args, name) == OF_THE_RUN else getattr(args, name)
-                         for name in ('data_dir', 'dataset'))
-    data, n = load(data_dir, dataset), len(inputs.z)
+    data, n = load(*data_of_run(args, trained)), len(inputs.z)
     if n > len(data):
         raise UserError(f'there are {len(data)} real images, not {n}: choose fewer --rows or --columns')
     real = data[rng.choice(len(data), n, replace=False)].reshape(n, trained.image_size, trained.image_size)

@@ -13,6 +13,7 @@ import tempfile
 import numpy as np
 
 from common import checkpoints
+from common.arguments import add_data_arguments, positive_int
 from common.errors import UserError, reason
 from common.settings import read_settings, settings_file
 from common.tensorflow1 import session_config, tf
@@ -20,6 +21,37 @@ from common.tensorflow1 import session_config, tf
 SCRIPTS = {'vanilla': 'vanilla_gan', 'dcgan': 'dcgan', 'cgan': 'cgan', 'infogan': 'infogan'}
 _GENERATED_AT_ONCE = 500  # images; more of them need memory and gain no speed
 _RECOGNIZED_AT_ONCE = 128  # at least; the training's batch size
+
+
+# For an option that has another default with each run.
+OF_THE_RUN = 'that of the training'
+
+
+def model_name(text):
+    """A name in SCRIPTS; the vanilla model also goes by that of its script."""
+    return 'vanilla' if text == 'vanilla_gan' else text
+
+
+def add_model_arguments(parser):
+    """MODEL, --logdir and --checkpoint, which say what `load_trained_model` is to load."""
+    parser.add_argument('model', metavar='MODEL', type=model_name, choices=tuple(SCRIPTS),
+                        help=f'one of {", ".join(SCRIPTS)}')
+    parser.add_argument('--logdir', default='./logdir', metavar='DIR',
+                        help='the --logdir of the training (default: %(default)s)')
+    parser.add_argument('--checkpoint', type=positive_int, metavar='EPOCH',
+                        help='use the kept checkpoint of the end of EPOCH (default: the newest)')
+
+
+def add_data_arguments_of_run(parser):
+    """--data-dir and --dataset, which `data_of_run` completes."""
+    add_data_arguments(parser)
+    parser.set_defaults(data_dir=OF_THE_RUN, dataset=OF_THE_RUN)
+
+
+def data_of_run(args, trained):
+    """--data-dir and --dataset, or, where they were left out, those of the training of `trained`."""
+    return [trained.settings[name] if getattr(args, name) == OF_THE_RUN else getattr(args, name)
+            for name in ('data_dir', 'dataset')]
 
 
 def load_trained_model(model, logdir='./logdir', epoch=None):
@@ -31,7 +63,7 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
     @return: TrainedModel
     @raise UserError: where there is no such run, checkpoint or epoch, or it is damaged; lists what there is
     """
-    model = 'vanilla' if model == 'vanilla_gan' else model
+    model = model_name(model)
     if model not in SCRIPTS:
         raise UserError(f'there is no model {model!r}: choose from {", ".join(SCRIPTS)}')
     run_dir = os.path.join(logdir, model)

@@ -222,10 +222,10 @@ class TrainingRun:
             lock.release()
 
     def _delete_run(self):
-        """Delete what a run writes, and nothing else that may be in the folder."""
+        """Delete what a run and its evaluation write, and nothing else that may be in the folder."""
         with self._writing():
-            for name in ('settings.json', 'losses.png', 'events.out.tfevents.*', 'samples/real_samples.png',
-                         'samples/epoch_*.png'):
+            for name in ('settings.json', 'losses.png', 'evaluation.json', 'events.out.tfevents.*',
+                         'samples/real_samples.png', 'samples/epoch_*.png'):
                 for path in glob.glob(os.path.join(glob.escape(self.dir), name)):
                     os.remove(path)
             for checkpoint in checkpoints.list_checkpoints(self._checkpoints_dir):
