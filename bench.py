@@ -697,7 +697,8 @@ def flat(model, args):
                 if line.startswith('Epoch 1/') and not before:
                     before = now  # the start of the process is not part of an epoch
                 if re.match(r'Epoch \d+/\d+ done', line):
-                    epochs.append({'seconds_a_step': (now - before) / steps, 'memory_mb': memory_mb(False, process.pid)})
+                    epochs.append({'seconds_a_step': (now - before) / steps,
+                                   'memory_mb': memory_mb(False, process.pid)})
                     before = now
             if process.wait():
                 raise _stopped(os.path.basename(command[1]), errors)

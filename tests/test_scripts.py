@@ -63,6 +63,7 @@ def test_a_script_trains_and_leaves_pictures_curves_and_model(model, data_dir, t
     graph = tf.GraphDef.FromString(next(event.graph_def for event in events if event.graph_def))
     scopes = {node.name.split('/')[0] for node in graph.node}
     assert {'generator', 'discriminator', 'losses', 'optimizers'} <= scopes
+    assert len(scopes) < 40  # boxes in TensorBoard's picture, not a cloud of operations
 
 
 def test_help_names_the_defaults_of_the_chapter(capsys):
