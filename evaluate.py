@@ -84,15 +84,13 @@ def choose_condition(trained, n, rng):
     return None
 
 
-def generate(trained, n, rng, condition=None):
+def generate(trained, n, rng):
     """
-    Generated images and what they were generated from
-    @param condition: of each image, see `TrainedModel.generate`; None: `choose_condition`
-    @return: images (n, h, w) in [-1, 1] as the model makes them, condition
+    Generated images and what the generator was asked for
+    @return: images (n, h, w) in [-1, 1] as the model makes them, and `choose_condition`'s choice
     """
     z = rng.uniform(-1, 1, size=(n, trained.settings['noise_size']))
-    if condition is None:
-        condition = choose_condition(trained, n, rng)
+    condition = choose_condition(trained, n, rng)
     return trained.generate(z, condition), condition
 
 
@@ -123,10 +121,10 @@ def measure_appearance(images, train, test, classifier):
                            real=metric(test_logits), real_error=metrics.standard_error(metric, test_logits))
 
     def distance(name, generated, real, real_test):
-        distance = metrics.frechet_distance
-        return Measurement(name, distance(generated, real_test),
-                           metrics.standard_error(distance, generated, real_test), samples=len(images),
-                           real=distance(real, real_test), real_error=metrics.standard_error(distance, real, real_test))
+        value, floor = ((metrics.frechet_distance(some, real_test),
+                         metrics.standard_error(metrics.frechet_distance, some, real_test))
+                        for some in (generated, real))
+        return Measurement(name, *value, samples=len(images), real=floor[0], real_error=floor[1])
 
     return [score('classifier score, 1 to 10', metrics.classifier_score),
             distance('Fréchet distance, features', features, train_features, test_features),

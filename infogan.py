@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from common import (TrainingRun, batch_norm, conv2d, count_batches, dense, gen_batches, load_dataset_pad,
-                    nonnegative_float, parse_arguments, random_stream, run_script, tf, training_parser, transpose_conv2d, update_ops)
+                    nonnegative_float, parse_arguments, random_stream, run_script, tf, training_parser,
+                    transpose_conv2d, update_ops)
 
 MODEL = 'infogan'
 image_size = (32, 32, 1)
