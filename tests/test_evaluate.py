@@ -80,7 +80,8 @@ def test_collapsed_generator_is_found_out(splits, logdir):
     perfect = real_digits(splits)
     lines, result = measure(Model('vanilla', lambda digits, _: perfect(0 * digits + 3, _)), splits, logdir)
     assert lines('classifier score').value < 1.5 < 8 < lines('classifier score').real
-    assert lines('Fréchet distance, features').value > 3 * lines('Fréchet distance, features').real
+    distance = lines('Fréchet distance, features')
+    assert distance.value > distance.real + 5 * (distance.error + distance.real_error)
     assert result['class_shares'][3] > 0.95
     assert lines('total variation of the classes from uniform').value > 0.85
 
