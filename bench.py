@@ -861,11 +861,11 @@ def bench_parser():
 def check(args):
     """Refuse what cannot be measured, before anything is."""
     from common.errors import UserError
+    from common.files import can_write
     if args.torch and not importlib.util.find_spec('torch'):
         raise UserError('PyTorch is not installed: pip install torch==2.13.0, or leave out --torch')
     steps_in_epoch('vanilla', args)  # raises where the batch is larger than the data
-    folder = os.path.dirname(os.path.abspath(args.json or ''))
-    if args.json and (os.path.isdir(args.json) or not os.path.isdir(folder) or not os.access(folder, os.W_OK)):
+    if args.json and not can_write(args.json):
         raise UserError(f'cannot write {args.json}: choose another --json')
 
 
@@ -891,9 +891,8 @@ def main(argv=None):
                 report[name][model] = measure(model, args, data_dir)
             print(f'\n{as_table(report[name])}', flush=True)
     if args.json:
-        with open(args.json, 'w') as file:
-            json.dump(report, file, indent=2)
-            file.write('\n')
+        from common.files import write_json
+        write_json(args.json, report)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ from common.arguments import Parser, number
 from common.classifier import load_or_train
 from common.datasets import load_split
 from common.errors import UserError, reason
-from common.files import write_json
+from common.files import can_write, write_json
 from common.tables import markdown_table
 from common.trained_models import add_data_arguments_of_run, add_model_arguments, data_of_run, load_trained_model
 
@@ -106,30 +106,29 @@ def as_padded(images):
 
 # What is measured. Each function returns a list of Measurement.
 
-def measure_appearance(images, train, test, classifier):
+def measure_appearance(generated, train, test):
     """Quality and variety as the classifier sees them.
 
-    @param images: generated, (N, 28, 28) in [0, 1]
-    @param train, test: real images, the same; `train` at most N of them
+    @param generated, train, test: its logits (N, 10) and features (N, 128) of generated and of real images; `train` is
+        of at most as many images as `generated`
     """
-    (logits, features), (train_logits, train_features), (test_logits, test_features) = (
-        classifier.logits_and_features(some) for some in (images, train, test))
+    (logits, features), (train_logits, train_features), (test_logits, test_features) = generated, train, test
     shares, test_shares = metrics.class_shares(logits), metrics.class_shares(test_logits)
 
     def score(name, metric):
-        return Measurement(name, metric(logits), metrics.standard_error(metric, logits), samples=len(images),
+        return Measurement(name, metric(logits), metrics.standard_error(metric, logits), samples=len(logits),
                            real=metric(test_logits), real_error=metrics.standard_error(metric, test_logits))
 
     def distance(name, generated, real, real_test):
         value, floor = ((metrics.frechet_distance(some, real_test),
                          metrics.standard_error(metrics.frechet_distance, some, real_test))
                         for some in (generated, real))
-        return Measurement(name, *value, samples=len(images), real=floor[0], real_error=floor[1])
+        return Measurement(name, *value, samples=len(logits), real=floor[0], real_error=floor[1])
 
     return [score('classifier score, 1 to 10', metrics.classifier_score),
             distance('Fréchet distance, features', features, train_features, test_features),
             distance('Fréchet distance, logits', logits, train_logits, test_logits),
-            Measurement('classes that occur, of 10', metrics.mode_coverage(shares), samples=len(images),
+            Measurement('classes that occur, of 10', metrics.mode_coverage(shares), samples=len(logits),
                         real=metrics.mode_coverage(test_shares)),
             score('total variation of the classes from uniform',
                   lambda logits: metrics.total_variation(metrics.class_shares(logits)))]
@@ -147,11 +146,13 @@ def measure_likelihood(images, train, validation, test, paper=''):
                         samples=len(images), real=real, real_error=real_error, paper=paper)]
 
 
-def measure_labels(trained, args, images, condition, classifier, train_split, test_split):
-    """CGAN: does it draw what it is asked for, and can one learn the digits from its images?"""
-    logits, _ = classifier.logits_and_features(images)
+def measure_labels(trained, args, logits, condition, classifier, train_split, test_split):
+    """CGAN: does it draw what it is asked for, and can one learn the digits from its images?
+
+    @param logits: (N, 10), the classifier's of images generated with the labels `condition`, one-hot (N, 10)
+    """
     value, error = metrics.accuracy(logits.argmax(axis=1), condition.argmax(axis=1))
-    measured = [Measurement('images of the label asked for, %', 100 * value, 100 * error, samples=len(images),
+    measured = [Measurement('images of the label asked for, %', 100 * value, 100 * error, samples=len(logits),
                             real=100 * classifier.test_accuracy[0], real_error=100 * classifier.test_accuracy[1])]
 
     train, test = (np.float32(split[0]) / 255 for split in (train_split, test_split))
@@ -169,10 +170,10 @@ def measure_labels(trained, args, images, condition, classifier, train_split, te
     return measured
 
 
-def measure_codes(trained, args, padded, codes, test_split):
+def measure_codes(trained, args, padded, images, codes, test_split):
     """InfoGAN: what the discriminator reads from images, and what the continuous code does to them.
 
-    @param padded: generated images as the model makes them, (N, 32, 32) in [-1, 1]
+    @param padded, images: generated images, as the model makes them and `as_ink`
     @param codes: (N, 11), theirs
     @return: list of Measurement, and the digit of each category
     """
@@ -204,11 +205,11 @@ def measure_codes(trained, args, padded, codes, test_split):
     pairs = [as_ink(trained.generate(z, condition)) for condition in (low, high)]
     for name, function, unit in (('slant', metrics.slants, 'degrees'),
                                  ('stroke width', metrics.stroke_widths, 'pixels')):
-        measured.append(code_correlation(name, function(as_ink(padded)), codes[:, 0]))
+        measured.append(code_correlation(name, function(images), codes[:, 0]))
         change = function(pairs[1]) - function(pairs[0])
         change = change[np.isfinite(change)]
-        measured.append(Measurement(f'change of {name} from code -2 to 2, {unit}', float(np.mean(change)),
-                                    float(np.std(change, ddof=1) / np.sqrt(len(change))), samples=len(change)))
+        measured.append(Measurement(f'change of {name} from code -2 to 2, {unit}', *metrics.mean_and_error(change),
+                                    samples=len(change)))
     return measured, digits.tolist()
 
 
@@ -231,12 +232,14 @@ def evaluate(trained, args, train_split, test_split):
     progress(f'{args.samples:,} generated images')
     made, condition = generate(trained, args.samples, random_stream(args.seed, 'evaluation'))
     images = as_ink(made)
-    measured = measure_appearance(images, train, test, classifier)
-    result = {'class_shares': metrics.class_shares(classifier.logits_and_features(images)[0]).tolist()}
+    judged = [classifier.logits_and_features(some) for some in (images, train, test)]
+    logits, _ = judged[0]
+    measured = measure_appearance(*judged)
+    result = {'class_shares': metrics.class_shares(logits).tolist()}
     if trained.model == 'cgan':
-        measured += measure_labels(trained, args, images, condition, classifier, train_split, test_split)
+        measured += measure_labels(trained, args, logits, condition, classifier, train_split, test_split)
     if trained.model == 'infogan':
-        codes_measured, result['category_to_digit'] = measure_codes(trained, args, made, condition, test_split)
+        codes_measured, result['category_to_digit'] = measure_codes(trained, args, made, images, condition, test_split)
         measured += codes_measured
     progress('Parzen window')
     measured += measure_likelihood(images, train, validation, test, PAPERS.get((trained.model, 'Parzen'), ''))
@@ -274,7 +277,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     trained = load_trained_model(args.model, args.logdir, args.checkpoint)
     path = args.json or os.path.join(trained.run_dir, 'evaluation.json')
-    if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK) or os.path.isdir(path):
+    if not can_write(path):
         raise UserError(f'cannot write {path}: choose another file with --json')
     train_split, test_split = load_split(*data_of_run(args, trained))
     result = evaluate(trained, args, train_split, test_split)

@@ -5,6 +5,12 @@ import json
 import os
 
 
+def can_write(path):
+    """Whether a file of this name can be made or replaced: to refuse before long work, not after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return os.path.isdir(folder) and os.access(folder, os.W_OK) and not os.path.isdir(path)
+
+
 @contextlib.contextmanager
 def whole_file(path):
     """Gives a name to write to, which becomes `path` when all is written; otherwise `path` stays as it was.

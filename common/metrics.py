@@ -173,7 +173,7 @@ def categorical_information(logits, codes):
     """
     from scipy.special import log_softmax
     log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
-    return _mean(np.log(logits.shape[1]) + log_q)
+    return mean_and_error(np.log(logits.shape[1]) + log_q)
 
 
 def gaussian_information(means, codes, variance=None):
@@ -192,10 +192,11 @@ def gaussian_information(means, codes, variance=None):
     if variance is None:
         variance = squares.mean()
     log_q = -0.5 * np.log(2 * np.pi * variance) - squares / (2 * variance)
-    return _mean(0.5 * np.log(2 * np.pi * np.e) + log_q)
+    return mean_and_error(0.5 * np.log(2 * np.pi * np.e) + log_q)
 
 
-def _mean(values):
+def mean_and_error(values):
+    """Mean of (N,) independent values, and its standard error."""
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
@@ -270,7 +271,7 @@ def parzen_log_likelihood(samples, images, bandwidth):
     @param images: (M, ...), real test images in the same range
     @return: (mean nats an image, standard error)
     """
-    return _mean(_parzen_log_densities(samples, images, [bandwidth])[0])
+    return mean_and_error(_parzen_log_densities(samples, images, [bandwidth])[0])
 
 
 def choose_bandwidth(samples, images, candidates):
