@@ -90,9 +90,10 @@ def setup_ours(model, batch_size, data_dir):
     from common.tensorflow1 import session_config
 
     if model == 'cgan':
-        data, labels = common.load_dataset_label(data_dir)
+        data, labels = common.load_dataset_label(data_dir, packed=True)
     else:
-        data = common.load_dataset_pad(data_dir) if MODELS[model].convolutional else common.load_dataset(data_dir)
+        load = common.load_dataset_pad if MODELS[model].convolutional else common.load_dataset
+        data = load(data_dir, packed=True)
     gan = script.build_graph()
     sess = script.tf.Session(config=session_config())
     sess.run(script.tf.global_variables_initializer())

@@ -111,7 +111,7 @@ def build_graph(noise_size=100, d_learning_rate=0.0002, g_learning_rate=0.0002, 
 def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    x_data, y_data = load_dataset_label(args.data_dir, args.dataset)
+    x_data, y_data = load_dataset_label(args.data_dir, args.dataset, packed=True)
     print('Training dataset shape:', x_data.shape)
     steps_per_epoch = count_batches(len(x_data), args.batch_size, keep_short=False)
 

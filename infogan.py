@@ -179,7 +179,7 @@ def build_graph(noise_size=100, d_learning_rate=0.0002, g_learning_rate=0.0002, 
 def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    data = load_dataset_pad(args.data_dir, args.dataset)
+    data = load_dataset_pad(args.data_dir, args.dataset, packed=True)
     print('Training dataset shape:', data.shape)
     steps_per_epoch = count_batches(len(data), args.batch_size)
 

@@ -48,6 +48,11 @@ tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_eager_execution()
 
 
+def has_gpu():
+    """Whether TensorFlow computes on a GPU here."""
+    return bool(tf.config.experimental.list_physical_devices('GPU'))
+
+
 def session_config():
     """The `tf.ConfigProto` for a training session.
 
@@ -56,7 +61,7 @@ def session_config():
     order could vary. With a GPU everything is TensorFlow's default.
     """
     config = tf.ConfigProto()
-    if not tf.config.experimental.list_physical_devices('GPU') and 'TF_NUM_INTEROP_THREADS' not in os.environ:
+    if not has_gpu() and 'TF_NUM_INTEROP_THREADS' not in os.environ:
         config.inter_op_parallelism_threads = 1
     return config
 

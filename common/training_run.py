@@ -124,7 +124,7 @@ class TrainingRun:
                 self.train_writer = curves.SummaryWriter(self.dir, None if self._resuming else sess.graph)
                 at_end.callback(self._close_writer)
                 if not os.path.exists(os.path.join(self._samples_dir, 'real_samples.png')):
-                    self._display(data, int(math.prod(data.shape[1:]) ** 0.5), 'real_samples')
+                    self._display(data[:40], int(math.prod(data.shape[1:]) ** 0.5), 'real_samples')
 
             self._progress = Progress(self.steps, self.args.epochs * steps_per_epoch, self.args.batch_size)
             at_end.callback(self._progress.close)

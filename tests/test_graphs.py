@@ -178,7 +178,8 @@ def leaky_relu(x):
 def mlp(x, weights, network):
     for i in range(4):
         layer = f'{network}/dense' + (f'_{i}' if i else '')
-        x = x @ weights[layer + '/kernel'].astype(float) + weights[layer + '/bias']
+        kernel, bias = weights[layer + '/kernel'].astype(float), weights[layer + '/bias']
+        x = x @ (kernel.T if len(bias) == 1024 else kernel) + bias  # see common.layers.dense
         x = leaky_relu(x) if i < 3 else x
     return x
 

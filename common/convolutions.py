@@ -1,0 +1,200 @@
+"""The two convolutions of the networks, 5x5 with stride 2, and how a CPU does them with fewer multiplications.
+
+On a CPU, convolutions are nearly all of a DCGAN step. Three tenths of their
+time is saved here by Winograd's minimal filtering (Lavin & Gray 2016,
+arXiv:1509.09308), with the same result up to float rounding:
+
+1. A convolution with stride 2 treats even and odd pixels apart. With each
+   block of 2x2 pixels taken as one pixel of 4 times the channels, it is one
+   with stride 1 and a kernel of 3x3 (of 6x6 pixels; the sixth is zero).
+2. Along one side, 4 neighbouring outputs of 3 taps depend on 6 inputs. They
+   are coefficients of a product of polynomials: evaluate both factors at 6
+   points, multiply point by point, interpolate. That is 6 multiplications
+   instead of 12, in two dimensions 36 instead of 144. Evaluation and
+   interpolation are constant matrices, shared by all channels.
+3. At each point the sum over the channels is a matrix product.
+
+`GAN_DIRECT_CONVOLUTION=1` in the environment, or a GPU, leaves everything to
+TensorFlow's own operations.
+"""
+
+import os
+
+import numpy as np
+
+from common.tensorflow1 import has_gpu, tf
+
+# At these points and at infinity. Any five do; these lose least to rounding of some that were tried.
+POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+TAPS = 3
+TILE = len(POINTS) + 2 - TAPS  # outputs from one set of points
+# Below, the matrix products are too thin to gain; channels are those of the larger image.
+MIN_CHANNELS = 16
+
+
+def conv2d(x, kernel):
+    """`tf.nn.conv2d(x, kernel, strides=2, padding='SAME')`, in the fastest way that is known here.
+
+    @param x: (batch, h, w, channels)
+    @param kernel: (height, width, channels, filters)
+    @return: (batch, ceil(h/2), ceil(w/2), filters)
+    """
+    if not _has_fast_way(kernel, *x.shape[1:3]):
+        return tf.nn.conv2d(x, kernel, strides=2, padding='SAME')
+    if x.shape[3] < MIN_CHANNELS:
+        return _conv2d_few_channels(x, kernel)
+    return _conv2d_winograd(x, kernel)
+
+
+def conv2d_transpose(y, kernel):
+    """`tf.nn.conv2d_transpose` with strides 2 and padding 'SAME', in the fastest way that is known here.
+
+    @param y: (batch, h, w, filters)
+    @param kernel: (height, width, channels, filters)
+    @return: (batch, 2h, 2w, channels)
+    """
+    height, width = 2 * y.shape[1], 2 * y.shape[2]
+    if not _has_fast_way(kernel, height, width):
+        return tf.nn.conv2d_transpose(y, kernel, [tf.shape(y)[0], height, width, kernel.shape[2]], strides=2,
+                                      padding='SAME')
+    if kernel.shape[2] < MIN_CHANNELS:
+        return _conv2d_transpose_few_channels(y, kernel)
+    return _conv2d_transpose_winograd(y, kernel)
+
+
+def _has_fast_way(kernel, height, width):
+    return (not os.environ.get('GAN_DIRECT_CONVOLUTION') and not has_gpu() and kernel.shape[:2] == (5, 5)
+            and height % (2 * TILE) == 0 and width % (2 * TILE) == 0)
+
+
+# Minimal filtering.
+
+def _minimal_filter():
+    """
+    Matrices with outputs = interpolation @ ((kernel @ taps) * (inputs @ pixels)) in one dimension (Toom and Cook)
+    @return: inputs (6, 6), kernel (6, 3), interpolation (4, 6)
+    """
+    def powers(n):
+        return np.vstack([np.vander(POINTS, n, increasing=True), np.eye(n)[-1]])  # the last row is infinity
+    return np.linalg.inv(powers(TILE + TAPS - 1)).T, powers(TAPS), powers(TILE).T
+
+
+def _side(n_blocks):
+    """
+    The filter at all tiles along a side of the image
+    @param n_blocks: length of the side in blocks, which is also the number of outputs
+    @return: (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) from points to outputs
+    """
+    inputs, _, interpolation = _minimal_filter()
+    tiles = n_blocks // TILE
+    to_points = np.zeros((tiles, len(inputs), n_blocks + 2))  # a block of padding at each end
+    from_points = np.zeros((n_blocks, tiles, len(inputs)))
+    for tile in range(tiles):
+        start = tile * TILE
+        to_points[tile, :, start:start + len(inputs)] = inputs
+        from_points[start:start + TILE, tile] = interpolation
+    return to_points[:, :, 1:-1], from_points
+
+
+def _kernel_at_points(kernel):
+    """(5, 5, channels, filters) -> (1, 36, 4 * channels, filters), the channels in the order of `_blocks`."""
+    _, taps, _ = _minimal_filter()
+    side = np.zeros((len(taps), 2, 5))  # point, pixel in block, pixel of the kernel
+    for pixel in range(5):
+        # The padding of 'SAME' is 1 in front, that of the blocks 2.
+        tap, phase = divmod(pixel + 1, 2)
+        side[:, phase, pixel] = taps[:, tap]
+    both = np.einsum('apk,bql->abpqkl', side, side).reshape(-1, 25)
+    channels, filters = kernel.shape[2:]
+    points = tf.matmul(tf.constant(both, tf.float32), tf.reshape(kernel, [25, -1]))
+    return tf.reshape(points, [1, len(taps)**2, 4 * channels, filters])
+
+
+def _blocks(x):
+    """(batch, 2h, 2w, channels) -> (h, w, batch * 4 * channels)"""
+    _, height, width, channels = x.shape
+    x = tf.reshape(x, [-1, height // 2, 2, width // 2, 2 * channels])
+    return tf.reshape(tf.transpose(x, [1, 3, 0, 2, 4]), [height // 2, width // 2, -1])
+
+
+def _pixels(blocks, channels):
+    """The reverse of `_blocks`."""
+    height, width, _ = blocks.shape
+    blocks = tf.reshape(blocks, [height, width, -1, 2, 2 * channels])
+    return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4]), [-1, 2 * height, 2 * width, channels])
+
+
+def _on_both_sides(rows, columns, image):
+    """Apply constant matrices (a, h) to the rows and (b, w) to the columns: (h, w, n) -> (a, b, n)."""
+    height, width, _ = image.shape
+    out = tf.matmul(tf.constant(rows, tf.float32), tf.reshape(image, [height, -1]))
+    out = tf.reshape(out, [len(rows), width, -1])
+    return tf.matmul(tf.constant(np.tile(columns, (len(rows), 1, 1)), tf.float32), out)
+
+
+def _matrices(height, width):
+    """
+    For h x w blocks
+    @return: the arguments of `_on_both_sides` from blocks to points and from points to outputs. The points are in the
+             order (tile, point) along the rows, (point, tile) along the columns: the tiles of a row and the batch are
+             then neighbours and become the rows of one matrix product.
+    """
+    rows_to, rows_from = _side(height)
+    columns_to, columns_from = _side(width)
+    columns_to, columns_from = columns_to.swapaxes(0, 1), columns_from.swapaxes(1, 2)
+    return ((rows_to.reshape(-1, height), columns_to.reshape(-1, width)),
+            (rows_from.reshape(height, -1), columns_from.reshape(width, -1)))
+
+
+def _conv2d_winograd(x, kernel):
+    height, width, channels = x.shape[1] // 2, x.shape[2] // 2, 4 * x.shape[3]
+    filters = kernel.shape[3]
+    to_points, from_points = _matrices(height, width)
+    points = _on_both_sides(*to_points, _blocks(x))
+    points = tf.reshape(points, [height // TILE, (TILE + TAPS - 1)**2, -1, channels])
+    points = tf.matmul(points, _kernel_at_points(kernel))
+    points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
+    outputs = tf.reshape(_on_both_sides(*from_points, points), [height, width, -1, filters])
+    return tf.transpose(outputs, [2, 0, 1, 3])
+
+
+def _conv2d_transpose_winograd(y, kernel):
+    # Each step of _conv2d_winograd transposed, in reverse order.
+    height, width, filters = y.shape[1:]
+    channels = kernel.shape[2]
+    to_points, from_points = _matrices(height, width)
+    outputs = tf.reshape(tf.transpose(y, [1, 2, 0, 3]), [height, width, -1])
+    points = _on_both_sides(*(matrix.T for matrix in from_points), outputs)
+    points = tf.reshape(points, [height // TILE, (TILE + TAPS - 1)**2, -1, filters])
+    points = tf.matmul(points, _kernel_at_points(kernel), transpose_b=True)
+    points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
+    return _pixels(_on_both_sides(*(matrix.T for matrix in to_points), points), channels)
+
+
+# Images of one or a few channels. Only the way from outputs to pixels is slow: it fills a vector of 8 with 1 channel.
+
+def _pixels_from_outputs(y, kernel):
+    """The transposed convolution as one of stride 1 to the four pixels of each block."""
+    channels, filters = kernel.shape[2:]
+    kernel = tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]])
+    kernel = tf.transpose(tf.reshape(kernel, [3, 2, 3, 2, channels, filters])[::-1, :, ::-1], [0, 2, 5, 1, 3, 4])
+    blocks = tf.nn.conv2d(y, tf.reshape(kernel, [3, 3, filters, 4 * channels]), strides=1, padding='SAME')
+    return tf.nn.depth_to_space(blocks, 2)
+
+
+def _kernel_gradient(x, y, kernel):
+    return tf.nn.conv2d_backprop_filter(x, kernel.shape.as_list(), y, strides=[1, 2, 2, 1], padding='SAME')
+
+
+@tf.custom_gradient
+def _conv2d_few_channels(x, kernel):
+    def gradients(dy):
+        return _pixels_from_outputs(dy, kernel), _kernel_gradient(x, dy, kernel)
+    return tf.nn.conv2d(x, kernel, strides=2, padding='SAME'), gradients
+
+
+@tf.custom_gradient
+def _conv2d_transpose_few_channels(y, kernel):
+    def gradients(dx):
+        return tf.nn.conv2d(dx, kernel, strides=2, padding='SAME'), _kernel_gradient(dx, y, kernel)
+    return _pixels_from_outputs(y, kernel), gradients
