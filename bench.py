@@ -2,8 +2,8 @@
 
   the listing   the chapter's own formulation on stock TensorFlow settings
   PyTorch       the same networks and schedule in eager mode, with --torch
-  the limit     the multiply-adds of a training step at the speed of a large
-                matrix product
+  the limit     the multiply-adds of a training step, convolutions done
+                directly, at the speed of a large matrix product
 
 A step is one discriminator update and two generator updates. Each variant
 lives in a process of its own; the processes take turns, a few steps each, and
@@ -33,6 +33,7 @@ import sys
 import tempfile
 import time
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def setup_ours(model, batch_size, data_dir):
 
 
 # The listing: what the chapter prints, with the mistakes mended that keep it from running. The networks are those of
-# the scripts, so that only the formulation around them differs.
+# the scripts with layers in their plain form.
 
 def listing_data(model, data_dir):
     """
@@ -152,6 +153,23 @@ def listing_batches(x_data, y_data, batch_size):
     y_data = y_data[idx]
     for i in range(0, n_data - batch_size + 1, batch_size):
         yield x_data[i:i + batch_size], y_data[i:i + batch_size]
+
+
+def plain_dense(x, n_outputs, activation=None):
+    """`common.dense` as the chapter's tf.layers.dense computes it."""
+    from common import tf
+    with tf.variable_scope(None, default_name='dense'):
+        kernel = tf.get_variable('kernel', [x.shape[1], n_outputs], initializer=tf.random_normal_initializer(stddev=0.02))
+        bias = tf.get_variable('bias', [n_outputs], initializer=tf.zeros_initializer())
+        out = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+        return out if activation is None else activation(out)
+
+
+@contextlib.contextmanager
+def plain_layers(script):
+    """Within the `with` the networks of a script are built without what `common` does to make their layers fast."""
+    with mock.patch.object(script, 'dense', plain_dense), mock.patch.dict(os.environ, GAN_DIRECT_CONVOLUTION='1'):
+        yield
 
 
 def networks(model, script, z, code):
@@ -187,9 +205,10 @@ def listing_graph(model):
     X_real, z, code = placeholders(model, tf)
     generator, discriminator = networks(model, script, z, code)
 
-    g_sample = generator()
-    d_real_out = discriminator(X_real)[0]
-    d_fake_out, *posterior = discriminator(g_sample)
+    with plain_layers(script):
+        g_sample = generator()
+        d_real_out = discriminator(X_real)[0]
+        d_fake_out, *posterior = discriminator(g_sample)
 
     g_loss = tf.reduce_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
@@ -302,13 +321,15 @@ def torch_networks(model):
     return generator, discriminator
 
 
-def setup_torch(model, batch_size, data_dir):
+def setup_torch(model, batch_size, data_dir, freeze=True):
     """
     As setup_ours, with PyTorch in eager mode
 
-    What is meant to make it fast: the fused Adam; channels_last images; gradients set to None; the discriminator's
-    weights frozen during the generator's updates; G(z) generated once for the discriminator's and the first generator
-    update.
+    What is meant to make it fast: the fused Adam; channels_last images; gradients set to None; G(z) generated once for
+    the discriminator's and the first generator update; the discriminator's weights frozen during the generator's
+    updates.
+    @param freeze: False computes the gradients by the discriminator's weights in the generator's updates too, and throws
+                   them away, as PyTorch's own DCGAN example does
     """
     import torch
     from torch.nn import functional as F
@@ -356,7 +377,7 @@ def setup_torch(model, batch_size, data_dir):
         d_loss = gan_loss(discriminate(batch_x), 1.) + fake_loss(discriminate(images.detach()), 0., code)
         d_loss.backward()
         d_adam.step()
-        D.requires_grad_(False)
+        D.requires_grad_(not freeze)
         for update in range(2):
             if update:
                 images = G(inputs)
@@ -368,6 +389,10 @@ def setup_torch(model, batch_size, data_dir):
         return d_loss.item(), g_loss.item()
 
     return step
+
+
+def setup_torch_unfrozen(model, batch_size, data_dir):
+    return setup_torch(model, batch_size, data_dir, freeze=False)
 
 
 # The limit: how fast large float32 matrices are multiplied, by each library that is there.
@@ -401,12 +426,14 @@ def setup_matmul_torch():
 
 # Counting multiply-adds.
 
-def layer_costs(fetches):
+def layer_costs(fetches, batch_size=1):
     """
     The matrix products and convolutions that `sess.run(fetches)` computes
     @param fetches: operations and tensors of a graph whose only unknown size is that of the batch
+    @param batch_size: matters where an operation does not depend on it and costs an image less in a larger batch
     @return: {operation: its multiply-adds an image}, in the order in which the operations were created
     """
+    from common import tf
     needed, todo = set(), [getattr(fetch, 'op', fetch) for fetch in fetches]
     graph = todo[0].graph
     while todo:
@@ -417,25 +444,30 @@ def layer_costs(fetches):
             # tf.gradients ties the gradients of a layer's inputs together, also those that nobody asked for;
             # TensorFlow drops these before it runs.
             todo += [before for before in op.control_inputs if not before.name.endswith('/group_deps')]
-    return {op: cost for op in graph.get_operations() if op in needed and (cost := _multiply_adds(op))}
+    # A copy of the graph with the batch size filled in, in which TensorFlow knows all shapes.
+    with tf.Graph().as_default() as sized:
+        inputs = {op.outputs[0].name: tf.placeholder(op.outputs[0].dtype, [batch_size] + op.outputs[0].shape[1:].as_list())
+                  for op in graph.get_operations() if op.type == 'Placeholder'}
+        tf.import_graph_def(graph.as_graph_def(), input_map=inputs, name='sized')
+    return {op: cost / batch_size for op in graph.get_operations()
+            if op in needed and (cost := _multiply_adds(sized.get_operation_by_name(f'sized/{op.name}')))}
 
 
 def _multiply_adds(op):
+    if 'MatMul' in op.type:
+        transposed = op.get_attr('transpose_a' if op.type == 'MatMul' else 'adj_x')
+        return math.prod(op.outputs[0].shape) * op.inputs[0].shape[-2 if transposed else -1]
     # A convolution and its two gradients pair each pixel of the smaller image with the whole kernel; what falls into
     # the padding is counted, as usual.
-    if op.type == 'MatMul':
-        rows, columns = op.outputs[0].shape
-        inner = op.inputs[0].shape[0 if op.get_attr('transpose_a') else 1]
-        return math.prod(size for size in (rows, columns, inner) if size is not None)
     kernel, small = {'Conv2D': (op.inputs[1:2], op.outputs[:1]),
                      'Conv2DBackpropInput': (op.inputs[1:2], op.inputs[2:3]),
                      'Conv2DBackpropFilter': (op.outputs[:1], op.inputs[2:3])}.get(op.type, (None, None))
-    return math.prod(kernel[0].shape) * math.prod(small[0].shape[1:3]) if kernel else 0
+    return math.prod(kernel[0].shape) * math.prod(small[0].shape[:3]) if kernel else 0
 
 
 def count_multiply_adds(model):
     """
-    Multiply-adds of one training step an image, from the shapes of the layers
+    Multiply-adds of one training step an image, from the shapes of the layers, convolutions done directly
 
     Each layer costs the same three times: forward, gradient by its weights, gradient by its input. The discriminator
     update generates and trains the discriminator on real and on generated images; each generator update generates,
@@ -447,19 +479,20 @@ def count_multiply_adds(model):
     script = importlib.import_module(MODELS[model].script)
     X_real, z, code = placeholders(model, script.tf)
     generator, discriminator = networks(model, script, z, code)
-    posterior = discriminator(X_real)
+    with plain_layers(script):
+        images, posterior = generator(), discriminator(X_real)
     # The posterior of InfoGAN's codes is not asked for on real images.
     g_layers, real_layers, fake_layers = (list(layer_costs(outputs).values())
-                                          for outputs in ([generator()], posterior[:1], posterior))
+                                          for outputs in ([images], posterior[:1], posterior))
     g, d_real, d_fake = sum(g_layers), sum(real_layers), sum(fake_layers)
     full = g + 3 * d_real + 3 * d_fake + 2 * (3 * g + 2 * d_fake)
     return {'full': full, 'needed': full - g - real_layers[0] - fake_layers[0] - 2 * g_layers[0]}
 
 
-def count_computed(model):
+def count_computed(model, batch_size):
     """Multiply-adds an image of one training step as the graphs compute it, {'ours': number, 'listing': number}."""
     gan = importlib.import_module(MODELS[model].script).build_graph()
-    ours = sum(layer_costs([*gan.updates, gan.d_loss, gan.g_loss]).values())
+    ours = sum(layer_costs([*gan.updates, gan.d_loss, gan.g_loss], batch_size).values())
     return {'ours': ours, 'listing': sum(sum(layer_costs(fetches).values()) for fetches in listing_graph(model).runs)}
 
 
@@ -578,7 +611,7 @@ def compare(model, args, data_dir):
     """A model's step in all variants; returns a dict for the JSON."""
     options = dict(model=model, batch_size=args.batch_size, data_dir=data_dir)
     steps = steps_in_turn(model, args)
-    setups = ['setup_ours', 'setup_listing', 'setup_torch'] if args.torch else ['setup_ours', 'setup_listing']
+    setups = ['setup_ours', 'setup_listing'] + ['setup_torch', 'setup_torch_unfrozen'] * args.torch
     products = ['setup_matmul_tensorflow', 'setup_matmul_numpy'] + ['setup_matmul_torch'] * args.torch
     workers = ([Worker(setup, steps, **options) for setup in setups]
                + [Worker(product, min(steps, 5)) for product in products])
@@ -588,8 +621,9 @@ def compare(model, args, data_dir):
 
     products = {name: seconds for name, seconds in times.items() if name.startswith('matmul')}
     fastest = min(products, key=lambda name: statistics.median(products[name]))
-    multiply_adds = count_multiply_adds(model)
-    for count in ('full', 'needed'):
+    multiply_adds = {**count_multiply_adds(model), **count_computed(model, args.batch_size)}
+    limits = 'full', 'needed', 'ours'
+    for count in limits:
         times[f'limit_{count}'] = [seconds * multiply_adds[count] * args.batch_size / MATRIX_SIZE ** 3
                                    for seconds in products[fastest]]
     steps_per_epoch = steps_in_epoch(model, args)
@@ -598,12 +632,12 @@ def compare(model, args, data_dir):
         'seconds_a_step': {name: statistics.median(values) for name, values in times.items()},
         'seconds_a_step_by_round': times,
         'times_as_fast_as': {name: ratio(values, times['ours']) for name, values in times.items()
-                             if name in ('listing', 'torch')},
-        'share_of_limit': {count: ratio(times[f'limit_{count}'], times['ours']) for count in ('full', 'needed')},
+                             if name in ('listing', 'torch', 'torch_unfrozen')},
+        'share_of_limit': {count: ratio(times[f'limit_{count}'], times['ours']) for count in limits},
         'images_a_second': args.batch_size / seconds,
         'hours_of_training': seconds * steps_per_epoch * MODELS[model].epochs / 3600,
         'epochs_of_training': MODELS[model].epochs,
-        'multiply_adds_an_image': {**multiply_adds, **count_computed(model)},
+        'multiply_adds_an_image': multiply_adds,
         'matrix_product': {'by': fastest[len('matmul_'):],
                            'gflops': 2 * MATRIX_SIZE ** 3 / statistics.median(products[fastest]) / 1e9},
         'peak_memory_mb': {name: memory[name] for name in ('ours', 'listing')},
@@ -711,7 +745,7 @@ def profile(model, args, data_dir):
     step = setup_ours(model, args.batch_size, data_dir)
     from common import tf
     operations = {op.name: op for op in tf.get_default_graph().get_operations()}
-    costs = layer_costs(operations.values())
+    costs = layer_costs(operations.values(), args.batch_size)
     totals = {}
     for _ in range(3):
         step()
@@ -780,16 +814,21 @@ def comparison_table(results):
         return cells
 
     names = {'ours': 'this code', 'listing': 'the listing', 'torch': 'PyTorch',
-             'limit_full': 'limit, all passes and gradients', 'limit_needed': 'limit, those needed'}
+             'torch_unfrozen': 'PyTorch, D not frozen', 'limit_full': 'limit, all passes and gradients',
+             'limit_needed': 'limit, those needed', 'limit_ours': 'limit, what this code computes'}
     rows = [row(f'{name}, ms a step', lambda result: f'{1000 * result["seconds_a_step"][key]:.1f}')
             for key, name in names.items()]
     rows += [
         row('times as fast as the listing', lambda result: _spread(result['times_as_fast_as']['listing'])),
         row('times as fast as PyTorch', lambda result: _spread(result['times_as_fast_as']['torch'])),
+        row('times as fast as PyTorch, D not frozen',
+            lambda result: _spread(result['times_as_fast_as']['torch_unfrozen'])),
         row('share of the limit, all passes and gradients',
             lambda result: _spread(result['share_of_limit']['full'], 0, percent=True)),
         row('share of the limit, those needed',
             lambda result: _spread(result['share_of_limit']['needed'], 0, percent=True)),
+        row('share of the limit, what this code computes',
+            lambda result: _spread(result['share_of_limit']['ours'], 0, percent=True)),
         row('million multiply-adds an image: all / needed / by the listing / by this code',
             lambda result: ' / '.join(f'{result["multiply_adds_an_image"][key] / 1e6:.1f}'
                                       for key in ('full', 'needed', 'listing', 'ours'))),
