@@ -1,5 +1,9 @@
 """The mathematics of the four graphs: losses, gradients, and the order of the updates, against the plain chapter."""
 
+import functools
+import os
+from unittest import mock
+
 import numpy as np
 import pytest
 from plain import BATCH_SIZE, NOISE_SIZE, SCRIPTS, build_plain_graph, feed_dict, feeds
@@ -62,30 +66,68 @@ def train_plainly(model, start=None, steps=20):
     return losses, start, session.get()
 
 
-@pytest.mark.parametrize('model', MODELS)
-def test_20_steps_are_those_of_three_plain_updates_one_after_the_other(model):
-    plain_losses, start, expected = train_plainly(model)
+@functools.cache
+def plain_training(model):
+    """`train_plainly` with TensorFlow's own convolutions, and the weights after it from a start that is off by 1e-6.
+
+    Rounding errors grow from step to step. How far they may take the weights shows the second training.
+    """
+    with mock.patch.dict(os.environ, GAN_DIRECT_CONVOLUTION='1'):
+        losses, start, end = train_plainly(model)
+        rng = np.random.default_rng(0)
+        nudged = {name: value * (1 + 1e-6 * rng.choice([-1, 1], size=value.shape)) for name, value in start.items()}
+        return losses, start, end, train_plainly(model, nudged)[2]
+
+
+def train_as_the_script(model, steps=20):
     gan = build(model)
     session = Session()
-    session.set(start)
+    start = session.get()
     losses = [session.run([gan.updates, gan.d_loss, gan.g_loss], feed_dict(gan, feeds(model, step)))[1:]
-              for step in range(20)]
-    result = session.get()
+              for step in range(steps)]
+    return losses, start, session.get()
 
-    np.testing.assert_allclose(losses[:8], plain_losses[:8], rtol=2e-3, atol=2e-4)
+
+def assert_same_training(model, result):
+    """Compare weights after training with those of `plain_training`."""
+    _, start, expected, rounded = plain_training(model)
+    trained = [name for name in names(tf.trainable_variables())
+               if not is_constant_bias(name) or model in ('vanilla', 'cgan')]
+    assert len(trained) >= 12
+    # A few numbers are near or far by chance: small variables are judged together.
+    groups = [[name] for name in trained if start[name].size > 100]
+    groups.append([name for name in trained if start[name].size <= 100])
+
+    for group in groups:
+        def mean_distance(a, b):
+            return np.abs(np.concatenate([(a[name] - b[name]).ravel() for name in group])).mean()
+        movement = mean_distance(expected, start)
+        assert movement > 2e-4, group
+        assert mean_distance(result, expected) < 2 * mean_distance(rounded, expected) + 0.01 * movement, group
+
+
+@pytest.mark.parametrize('model', MODELS)
+def test_20_steps_are_those_of_three_plain_updates_one_after_the_other(model, monkeypatch):
+    monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', '1')
+    plain_losses, plain_start, *_ = plain_training(model)
+    losses, start, result = train_as_the_script(model)
+    for name in plain_start.keys() & start.keys():  # the same seed gives the same weights
+        np.testing.assert_array_equal(start[name], plain_start[name], name)
+    np.testing.assert_allclose(losses[:8], plain_losses[:8], rtol=5e-3, atol=5e-4)
     np.testing.assert_allclose(losses, plain_losses, rtol=0.05)
-    # Rounding errors grow from step to step. How far they may take the weights shows a second plain
-    # training, from weights that differ in the last digits.
-    rng = np.random.default_rng(0)
-    nudged = {name: value * (1 + 1e-7 * rng.choice([-1, 1], size=value.shape)) for name, value in start.items()}
-    _, _, rounded = train_plainly(model, nudged)
-    assert names(tf.trainable_variables()) == names(gan.d_vars + gan.g_vars)
-    for name in names(gan.d_vars + gan.g_vars):
-        if not is_constant_bias(name) or model in ('vanilla', 'cgan'):
-            movement = np.abs(expected[name] - start[name]).mean()
-            rounding = np.abs(rounded[name] - expected[name]).mean()
-            assert movement > 2e-4, name
-            assert np.abs(result[name] - expected[name]).mean() < 3 * rounding + 0.01 * movement, name
+    assert_same_training(model, result)
+
+
+@pytest.mark.parametrize('model', ['dcgan', 'infogan'])
+def test_20_steps_with_the_fast_convolutions_are_the_same_up_to_rounding(model):
+    plain_losses, plain_start, *_ = plain_training(model)
+    losses, start, result = train_as_the_script(model)
+    for name in plain_start.keys() & start.keys():
+        np.testing.assert_array_equal(start[name], plain_start[name], name)
+    # The first discriminator loss is computed before any update.
+    np.testing.assert_allclose(losses[0][0], plain_losses[0][0], rtol=1e-5)
+    np.testing.assert_allclose(losses[:3], plain_losses[:3], rtol=0.03)
+    assert_same_training(model, result)
 
 
 @pytest.mark.parametrize('model', MODELS)
