@@ -168,7 +168,8 @@ def plain_dense(x, n_outputs, activation=None):
 @contextlib.contextmanager
 def plain_layers(script):
     """Within the `with` the networks of a script are built without what `common` does to make their layers fast."""
-    with mock.patch.object(script, 'dense', plain_dense), mock.patch.dict(os.environ, GAN_DIRECT_CONVOLUTION='1'):
+    from common import convolutions
+    with mock.patch.object(script, 'dense', plain_dense), convolutions.direct():
         yield
 
 

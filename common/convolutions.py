@@ -1,8 +1,8 @@
 """The two convolutions of the networks, 5x5 with stride 2, and how a CPU does them with fewer multiplications.
 
-On a CPU, convolutions are nearly all of a DCGAN step. Three tenths of their
-time is saved here by Winograd's minimal filtering (Lavin & Gray 2016,
-arXiv:1509.09308), with the same result up to float rounding:
+On a CPU, convolutions are nearly all of a DCGAN step. Winograd's minimal
+filtering (Lavin & Gray 2016, arXiv:1509.09308) takes a third off the step, with
+the same result up to float rounding:
 
 1. A convolution with stride 2 treats even and odd pixels apart. With each
    block of 2x2 pixels taken as one pixel of 4 times the channels, it is one
@@ -14,15 +14,21 @@ arXiv:1509.09308), with the same result up to float rounding:
    interpolation are constant matrices, shared by all channels.
 3. At each point the sum over the channels is a matrix product.
 
+The kernel is brought to the points for each batch anew, so small batches gain
+less, and batches below 32 images lose.
+
 `GAN_DIRECT_CONVOLUTION=1` in the environment, or a GPU, leaves everything to
 TensorFlow's own operations.
 """
 
+import contextlib
 import os
 
 import numpy as np
 
 from common.tensorflow1 import has_gpu, tf
+
+_direct = bool(os.environ.get('GAN_DIRECT_CONVOLUTION'))
 
 # At these points and at infinity. Any five do; these lose least to rounding of some that were tried.
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
@@ -30,6 +36,17 @@ TAPS = 3
 TILE = len(POINTS) + 2 - TAPS  # outputs from one set of points
 # Below, the matrix products are too thin to gain; channels are those of the larger image.
 MIN_CHANNELS = 16
+
+
+@contextlib.contextmanager
+def direct():
+    """Within the `with` all is left to TensorFlow's own operations: for a graph to compare with, or to run elsewhere."""
+    global _direct
+    before, _direct = _direct, True
+    try:
+        yield
+    finally:
+        _direct = before
 
 
 def conv2d(x, kernel):
@@ -63,7 +80,7 @@ def conv2d_transpose(y, kernel):
 
 
 def _has_fast_way(kernel, height, width):
-    return (not os.environ.get('GAN_DIRECT_CONVOLUTION') and not has_gpu() and kernel.shape[:2] == (5, 5)
+    return (not _direct and not has_gpu() and kernel.shape[:2] == (5, 5)
             and height % (2 * TILE) == 0 and width % (2 * TILE) == 0)
 
 

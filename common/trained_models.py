@@ -12,7 +12,7 @@ import tempfile
 
 import numpy as np
 
-from common import checkpoints
+from common import checkpoints, convolutions
 from common.arguments import add_data_arguments, positive_int
 from common.errors import UserError, reason
 from common.settings import read_settings, settings_file
@@ -121,7 +121,8 @@ class TrainedModel:
             inputs['c'] = tf.placeholder(tf.float32, (None, self.script.n_cont + self.script.n_classes), name='c')
         # Normalized with the moving averages, so that an image depends on its own inputs only.
         batch_norm = {'n_channel': 1, 'training': False} if self.image_size == 32 else {}
-        images = self.script.generator(*inputs.values(), **batch_norm)
+        with convolutions.direct():  # a few images gain nothing from the fast way, and an export may run elsewhere
+            images = self.script.generator(*inputs.values(), **batch_norm)
         return inputs, tf.reshape(images, (-1, self.image_size, self.image_size), name='images')
 
     def _build_recognizer(self):

@@ -12,7 +12,7 @@ import pytest
 
 import bench
 import common
-from common import tf
+from common import convolutions, tf
 from common.errors import UserError
 
 MODELS = list(bench.MODELS)
@@ -73,7 +73,7 @@ def session():
 
 
 @pytest.mark.parametrize('model', MODELS)
-def test_listing_and_script_train_alike(model, counts, monkeypatch):
+def test_listing_and_script_train_alike(model, counts):
     needed = counts[model]['needed']
     rng = np.random.default_rng(0)
     batches = [(rng.uniform(-1, 1, (BATCH_SIZE,) + bench.MODELS[model].image_shape),
@@ -91,8 +91,8 @@ def test_listing_and_script_train_alike(model, counts, monkeypatch):
         weights = {var.op.name: sess.run(var) for var in tf.trainable_variables()}
         listing = [bench.listing_step(sess, gan, *batch) for batch in batches]
 
-    monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', '1')
-    gan = bench.importlib.import_module(bench.MODELS[model].script).build_graph()
+    with convolutions.direct():
+        gan = bench.importlib.import_module(bench.MODELS[model].script).build_graph()
     fetches = [*gan.updates, gan.d_loss, gan.g_loss]
     assert sum(bench.layer_costs(fetches).values()) == needed
     inputs = [gan.X_real, gan.z] + [getattr(gan, name) for name in ('y', 'c') if hasattr(gan, name)]

@@ -1,5 +1,10 @@
 """The fast convolutions against TensorFlow's own, forward and all gradients, and when each is used."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -30,13 +35,13 @@ def outputs_and_gradients(x, y, kernel):
 # Layers of the networks, and images that are wide, with one tile or more along each side, and a batch of one.
 @pytest.mark.parametrize('batch, height, width, channels, filters', [
     (3, 32, 32, 1, 64), (3, 16, 16, 64, 128), (2, 8, 8, 128, 256), (2, 8, 24, 16, 3), (1, 16, 8, 20, 7), (2, 16, 8, 3, 5)])
-def test_same_as_direct(rng, monkeypatch, batch, height, width, channels, filters):
+def test_same_as_direct(rng, batch, height, width, channels, filters):
     x = rng.normal(size=(batch, height, width, channels))
     y = rng.normal(size=(batch, height // 2, width // 2, filters))
     kernel = rng.normal(size=(5, 5, channels, filters))
     fast, fast_operations = outputs_and_gradients(x, y, kernel)
-    monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', '1')
-    direct, direct_operations = outputs_and_gradients(x, y, kernel)
+    with convolutions.direct():
+        direct, direct_operations = outputs_and_gradients(x, y, kernel)
 
     assert 'Conv2DBackpropInput' in direct_operations and 'Conv2DBackpropInput' not in fast_operations
     assert ('Conv2D' in fast_operations) == (channels < convolutions.MIN_CHANNELS)
@@ -67,6 +72,17 @@ def test_plain_operations_where_the_fast_way_does_not_fit(rng, monkeypatch, heig
     assert convolutions.conv2d_transpose(y, kernel).shape.as_list() == [None, height, 16, 20]
     operations = {op.type for op in tf.get_default_graph().get_operations()}
     assert {'Conv2D', 'Conv2DBackpropInput'} <= operations and 'BatchMatMulV2' not in operations
+
+
+@pytest.mark.parametrize('setting, operation', [('', 'BatchMatMulV2'), ('1', 'Conv2DBackpropInput')])
+def test_the_environment_turns_it_off(setting, operation):
+    code = ('import dcgan; dcgan.build_graph()\n'
+            'print({op.type for op in dcgan.tf.get_default_graph().get_operations()})')
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    result = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True,
+                            env={**os.environ, 'GAN_DIRECT_CONVOLUTION': setting})
+    assert result.returncode == 0, result.stderr
+    assert {'BatchMatMulV2', 'Conv2DBackpropInput'} & set(re.findall(r'\w+', result.stdout)) == {operation}
 
 
 def test_filter_matrices_are_exact_on_whole_numbers():

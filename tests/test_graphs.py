@@ -1,15 +1,13 @@
 """The mathematics of the four graphs: losses, gradients, and the order of the updates, against the plain chapter."""
 
 import functools
-import os
-from unittest import mock
 
 import numpy as np
 import pytest
 from plain import BATCH_SIZE, NOISE_SIZE, SCRIPTS, build_plain_graph, feed_dict, feeds
 
 import infogan
-from common import tf
+from common import convolutions, tf
 
 MODELS = sorted(SCRIPTS)
 
@@ -72,7 +70,7 @@ def plain_training(model):
 
     Rounding errors grow from step to step. How far they may take the weights shows the second training.
     """
-    with mock.patch.dict(os.environ, GAN_DIRECT_CONVOLUTION='1'):
+    with convolutions.direct():
         losses, start, end = train_plainly(model)
         rng = np.random.default_rng(0)
         nudged = {name: value * (1 + 1e-6 * rng.choice([-1, 1], size=value.shape)) for name, value in start.items()}
@@ -107,10 +105,10 @@ def assert_same_training(model, result):
 
 
 @pytest.mark.parametrize('model', MODELS)
-def test_20_steps_are_those_of_three_plain_updates_one_after_the_other(model, monkeypatch):
-    monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', '1')
+def test_20_steps_are_those_of_three_plain_updates_one_after_the_other(model):
     plain_losses, plain_start, *_ = plain_training(model)
-    losses, start, result = train_as_the_script(model)
+    with convolutions.direct():
+        losses, start, result = train_as_the_script(model)
     for name in plain_start.keys() & start.keys():  # the same seed gives the same weights
         np.testing.assert_array_equal(start[name], plain_start[name], name)
     np.testing.assert_allclose(losses[:8], plain_losses[:8], rtol=5e-3, atol=5e-4)
