@@ -82,7 +82,7 @@ def test_collapsed_generator_is_found_out(splits, logdir):
     assert lines('classifier score').value < 1.5 < 8 < lines('classifier score').real
     distance = lines('Fréchet distance, features')
     assert distance.value > distance.real + 5 * (distance.error + distance.real_error)
-    assert result['class_shares'][3] > 0.95
+    assert result['class_shares'][3] > 0.85  # the classifier of 5,000 digits misreads one 3 in 20
     assert lines('total variation of the classes from uniform').value > 0.85
 
 
