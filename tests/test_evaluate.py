@@ -83,7 +83,7 @@ def test_collapsed_generator_is_found_out(splits, logdir):
     distance = lines('Fréchet distance, features')
     assert distance.value > distance.real + 5 * (distance.error + distance.real_error)
     assert result['class_shares'][3] > 0.85  # the classifier of 5,000 digits misreads one 3 in 20
-    assert lines('total variation of the classes from uniform').value > 0.85
+    assert lines('total variation of the classes from uniform').value > 0.75
 
 
 def test_cgan_is_judged_by_its_labels(splits, logdir):
@@ -91,8 +91,8 @@ def test_cgan_is_judged_by_its_labels(splits, logdir):
     obedient, _ = measure(Model('cgan', perfect), splits, logdir)
     deaf, _ = measure(Model('cgan', lambda digits, _: perfect((digits + 1) % 10, _)), splits, logdir)
     neighbour = f'nearest neighbour, {SAMPLES:,} samples'
-    assert obedient('images of the label asked for').value > 93
-    assert deaf('images of the label asked for').value < 5
+    assert obedient('images of the label asked for').value > 90
+    assert deaf('images of the label asked for').value < 10
     assert obedient(neighbour).value < 5
     assert deaf(neighbour).value > 95
 
