@@ -11,8 +11,8 @@ import shutil
 import sys
 import tempfile
 
-# oneDNN's matrix and convolution kernels: a DCGAN step takes half the time on
-# CPUs (AVX2) where TensorFlow leaves them off by default.
+# oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default
+# on CPUs with AVX2 only: with its own convolutions a DCGAN step takes half the time.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 # `import tensorflow` also imports Keras, and with it scikit-learn, SciPy and
 # pandas where they are installed: seconds and 100 MB that no script here needs.
@@ -57,8 +57,8 @@ def session_config():
     """The `tf.ConfigProto` for a training session.
 
     On a CPU one operation runs at a time, each on all cores: running two side
-    by side makes them fight for the caches (4 % of a DCGAN step), and their
-    order could vary. With a GPU everything is TensorFlow's default.
+    by side makes them fight for the caches (4 % of a DCGAN step with
+    TensorFlow's own convolutions), and their order could vary. With a GPU everything is TensorFlow's default.
     """
     config = tf.ConfigProto()
     if not has_gpu() and 'TF_NUM_INTEROP_THREADS' not in os.environ:
