@@ -24,6 +24,7 @@ from common.classifier import load_or_train
 from common.datasets import load_split
 from common.errors import UserError, reason
 from common.files import can_write, write_json
+from common.packed_images import PackedImages
 from common.tables import markdown_table
 from common.trained_models import add_data_arguments_of_run, add_model_arguments, data_of_run, load_trained_model
 
@@ -101,7 +102,7 @@ def as_ink(images):
 
 def as_padded(images):
     """Real images, uint8 (N, 28, 28), as DCGAN and InfoGAN were trained on them: (N, 32, 32) in [-1, 1]."""
-    return np.pad(np.float32(images) / 127.5 - 1, ((0, 0), (2, 2), (2, 2)))
+    return PackedImages(images, (32, 32, 1))[:][..., 0]
 
 
 # What is measured. Each function returns a list of Measurement.

@@ -32,8 +32,9 @@ _direct = bool(os.environ.get('GAN_DIRECT_CONVOLUTION'))
 
 # At these points and at infinity. Any five do; these lose least to rounding of some that were tried.
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+N_POINTS = len(POINTS) + 1
 TAPS = 3
-TILE = len(POINTS) + 2 - TAPS  # outputs from one set of points
+TILE = N_POINTS + 1 - TAPS  # outputs from one set of points
 # Below, the matrix products are too thin to gain; channels are those of the larger image.
 MIN_CHANNELS = 16
 
@@ -93,7 +94,7 @@ def _minimal_filter():
     """
     def powers(n):
         return np.vstack([np.vander(POINTS, n, increasing=True), np.eye(n)[-1]])  # the last row is infinity
-    return np.linalg.inv(powers(TILE + TAPS - 1)).T, powers(TAPS), powers(TILE).T
+    return np.linalg.inv(powers(N_POINTS)).T, powers(TAPS), powers(TILE).T
 
 
 def _side(n_blocks):
@@ -104,11 +105,11 @@ def _side(n_blocks):
     """
     inputs, _, interpolation = _minimal_filter()
     tiles = n_blocks // TILE
-    to_points = np.zeros((tiles, len(inputs), n_blocks + 2))  # a block of padding at each end
-    from_points = np.zeros((n_blocks, tiles, len(inputs)))
+    to_points = np.zeros((tiles, N_POINTS, n_blocks + 2))  # a block of padding at each end
+    from_points = np.zeros((n_blocks, tiles, N_POINTS))
     for tile in range(tiles):
         start = tile * TILE
-        to_points[tile, :, start:start + len(inputs)] = inputs
+        to_points[tile, :, start:start + N_POINTS] = inputs
         from_points[start:start + TILE, tile] = interpolation
     return to_points[:, :, 1:-1], from_points
 
@@ -116,7 +117,7 @@ def _side(n_blocks):
 def _kernel_at_points(kernel):
     """(5, 5, channels, filters) -> (1, 36, 4 * channels, filters), the channels in the order of `_blocks`."""
     _, taps, _ = _minimal_filter()
-    side = np.zeros((len(taps), 2, 5))  # point, pixel in block, pixel of the kernel
+    side = np.zeros((N_POINTS, 2, 5))  # point, pixel in block, pixel of the kernel
     for pixel in range(5):
         # The padding of 'SAME' is 1 in front, that of the blocks 2.
         tap, phase = divmod(pixel + 1, 2)
@@ -124,7 +125,7 @@ def _kernel_at_points(kernel):
     both = np.einsum('apk,bql->abpqkl', side, side).reshape(-1, 25)
     channels, filters = kernel.shape[2:]
     points = tf.matmul(tf.constant(both, tf.float32), tf.reshape(kernel, [25, -1]))
-    return tf.reshape(points, [1, len(taps)**2, 4 * channels, filters])
+    return tf.reshape(points, [1, N_POINTS**2, 4 * channels, filters])
 
 
 def _blocks(x):
@@ -168,7 +169,7 @@ def _conv2d_winograd(x, kernel):
     filters = kernel.shape[3]
     to_points, from_points = _matrices(height, width)
     points = _on_both_sides(*to_points, _blocks(x))
-    points = tf.reshape(points, [height // TILE, (TILE + TAPS - 1)**2, -1, channels])
+    points = tf.reshape(points, [height // TILE, N_POINTS**2, -1, channels])
     points = tf.matmul(points, _kernel_at_points(kernel))
     points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
     outputs = tf.reshape(_on_both_sides(*from_points, points), [height, width, -1, filters])
@@ -182,7 +183,7 @@ def _conv2d_transpose_winograd(y, kernel):
     to_points, from_points = _matrices(height, width)
     outputs = tf.reshape(tf.transpose(y, [1, 2, 0, 3]), [height, width, -1])
     points = _on_both_sides(*(matrix.T for matrix in from_points), outputs)
-    points = tf.reshape(points, [height // TILE, (TILE + TAPS - 1)**2, -1, filters])
+    points = tf.reshape(points, [height // TILE, N_POINTS**2, -1, filters])
     points = tf.matmul(points, _kernel_at_points(kernel), transpose_b=True)
     points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
     return _pixels(_on_both_sides(*(matrix.T for matrix in to_points), points), channels)

@@ -58,7 +58,8 @@ def session_config():
 
     On a CPU one operation runs at a time, each on all cores: running two side
     by side makes them fight for the caches (4 % of a DCGAN step with
-    TensorFlow's own convolutions), and their order could vary. With a GPU everything is TensorFlow's default.
+    TensorFlow's own convolutions), and their order could vary. With a GPU
+    everything is TensorFlow's default.
     """
     config = tf.ConfigProto()
     if not has_gpu() and 'TF_NUM_INTEROP_THREADS' not in os.environ:

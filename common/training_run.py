@@ -28,7 +28,7 @@ import filelock
 from common import checkpoints, curves
 from common.errors import UserError, reason
 from common.files import whole_file
-from common.images import display_images, images_as_png
+from common.images import N_COLUMNS, N_ROWS, display_images, images_as_png
 from common.progress import Progress
 from common.settings import check_same_settings, fingerprint, settings_file, write_settings
 from common.tensorflow1 import insist_on_determinism, session_config, tf
@@ -124,7 +124,8 @@ class TrainingRun:
                 self.train_writer = curves.SummaryWriter(self.dir, None if self._resuming else sess.graph)
                 at_end.callback(self._close_writer)
                 if not os.path.exists(os.path.join(self._samples_dir, 'real_samples.png')):
-                    self._display(data[:40], int(math.prod(data.shape[1:]) ** 0.5), 'real_samples')
+                    image_size = int(math.prod(data.shape[1:]) ** 0.5)
+                    self._display(data[:N_ROWS * N_COLUMNS], image_size, 'real_samples')
 
             self._progress = Progress(self.steps, self.args.epochs * steps_per_epoch, self.args.batch_size)
             at_end.callback(self._progress.close)

@@ -77,12 +77,12 @@ def plain_training(model):
         return losses, start, end, train_plainly(model, nudged)[2]
 
 
-def train_as_the_script(model, steps=20):
+def train_as_the_script(model):
     gan = build(model)
     session = Session()
     start = session.get()
     losses = [session.run([gan.updates, gan.d_loss, gan.g_loss], feed_dict(gan, feeds(model, step)))[1:]
-              for step in range(steps)]
+              for step in range(20)]
     return losses, start, session.get()
 
 
