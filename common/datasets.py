@@ -41,50 +41,70 @@ MAX_IMAGES = 1_000_000
 IMAGE, LABEL = (28, 28), ()  # the shape of one item
 
 
-def load_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist', packed=False):
-    """All images, training set first, as flat rows.
-
-    Returns float32 (N, 784) in [-1, 1]; N is 70,000 for the full data sets and
-    5,000 for mnist_5k. With `packed` it is a PackedImages, which is used in
-    the same way and takes a quarter of the memory. Raises UserError as
-    load_split does.
-    Source: chapter, "Vanilla GAN", load_dataset.
+def load_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
     """
-    data, _ = _all_images(data_dir, dataset, (28 * 28,))
-    return data if packed else data[:]
-
-
-def load_dataset_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', packed=False):
-    """All images, training set first, padded to the 32x32 that DCGAN generates.
-
-    Returns float32 (N, 32, 32, 1) in [-1, 1], `packed` as in load_dataset. As
-    in the chapter the border of 2 pixels is 0, which is mid-grey here: padding
-    comes after rescaling. Raises UserError as load_split does.
-    Source: chapter, "DCGAN" and "InfoGAN", load_dataset_pad.
+    Images as flat rows (chapter, section "Vanilla GAN")
+    @param data_dir: folder with the files of the data set
+    @param dataset: one of DATASETS
+    @param split: 'all': training and test images, the training images first; 'train': without the test images
+    @param invert: exchange black and white
+    @return: PackedImages, float32 (N, 784) in [-1, 1]; N is 70,000 for all of MNIST
+    @raise UserError: as load_split does
     """
-    data, _ = _all_images(data_dir, dataset, (32, 32, 1))
-    return data if packed else data[:]
+    images, _, class_names = _images_and_labels(data_dir, dataset, split, invert)
+    return PackedImages(images, (28 * 28,), class_names)
 
 
-def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', packed=False):
-    """All images, training set first, with one-hot labels.
-
-    Returns float32 (N, 784) in [-1, 1], `packed` as in load_dataset, and
-    float32 (N, 10) of zeros and ones. Raises UserError as load_split does.
-    Source: chapter, "CGAN", load_dataset_label.
+def load_dataset_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
     """
-    data, labels = _all_images(data_dir, dataset, (28 * 28,))
+    Images padded to the 32 x 32 that DCGAN and InfoGAN generate (chapter, sections "DCGAN" and "InfoGAN").
+    The border of 2 pixels is 0, which is mid-grey: padding comes after rescaling, as in the chapter
+    @param: as load_dataset's
+    @return: PackedImages, float32 (N, 32, 32, 1) in [-1, 1]
+    @raise UserError: as load_split does
+    """
+    images, _, class_names = _images_and_labels(data_dir, dataset, split, invert)
+    return PackedImages(images, (2 + 28 + 2, 2 + 28 + 2, 1), class_names)
+
+
+def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+    """
+    Images as flat rows, with one-hot labels (chapter, section "Conditional GAN")
+    @param: as load_dataset's
+    @return: PackedImages, float32 (N, 784) in [-1, 1], and float32 (N, n_classes) of zeros and ones
+    @raise UserError: as load_split does, and where there are not 2 to 100 classes
+    """
+    images, labels, class_names = _images_and_labels(data_dir, dataset, split, invert)
+    return PackedImages(images, (28 * 28,), class_names), _one_hot(labels, class_names)
+
+
+def load_dataset_label_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+    """
+    Images padded to 32 x 32 as load_dataset_pad's, with one-hot labels as load_dataset_label's
+    @param: as load_dataset's
+    @return: PackedImages, float32 (N, 32, 32, 1) in [-1, 1], and float32 (N, n_classes) of zeros and ones
+    @raise UserError: as load_dataset_label does
+    """
+    images, labels, class_names = _images_and_labels(data_dir, dataset, split, invert)
+    return PackedImages(images, (2 + 28 + 2, 2 + 28 + 2, 1), class_names), _one_hot(labels, class_names)
+
+
+def _images_and_labels(data_dir, dataset, split, invert):
+    if split not in ('all', 'train'):
+        raise UserError(f'there is no split {split!r}: choose all or train')
+    (x_train, y_train), (x_test, y_test) = load_split(data_dir, dataset, invert)
+    class_names = list('0123456789')
+    if split == 'train':
+        return x_train, y_train, class_names
+    return np.concatenate((x_train, x_test)), np.concatenate((y_train, y_test)), class_names
+
+
+def _one_hot(labels, class_names):
     # The chapter's to_categorical does the same, but importing Keras takes seconds.
-    return data if packed else data[:], np.eye(10, dtype=np.float32)[labels]
+    return np.eye(len(class_names), dtype=np.float32)[labels]
 
 
-def _all_images(data_dir, dataset, shape):
-    """PackedImages of both parts, and their labels."""
-    (x_train, y_train), (x_test, y_test) = load_split(data_dir, dataset)
-    return PackedImages(np.concatenate((x_train, x_test)), shape), np.concatenate((y_train, y_test))
-
-
-def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
+def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False):
     """The images and labels as stored: ((x_train, y_train), (x_test, y_test)).
 
     Images are uint8 (N, 28, 28), labels uint8 (N,) in 0..9. mnist_5k has no
@@ -96,6 +116,11 @@ def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
     holds something else; when a download cannot be saved; and for fashion_mnist
     when the download fails.
     """
+    (x_train, y_train), (x_test, y_test) = _load_split(data_dir, dataset)
+    return ((~x_train, y_train), (~x_test, y_test)) if invert else ((x_train, y_train), (x_test, y_test))
+
+
+def _load_split(data_dir, dataset):
     if dataset not in DATASETS:
         raise UserError(f'there is no data set {dataset!r}: choose from {", ".join(DATASETS)}')
     if dataset == 'mnist_5k':
