@@ -8,17 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 
 from common import (TrainingRun, count_batches, dense, gen_batches_label, load_dataset_label, parse_arguments,
-                    random_stream, run_script, tf, training_parser)
+                   run_script, tf, training_parser)
 
 MODEL = 'cgan'
-n_classes = 10
+INPUTS = ('z', 'y')  # of the generator: noise and labels
 
 
 def generator(z, y, alpha=0.2):
     """
     Generator network for CGAN
     @param z: input of random samples, (batch, noise_size) in [-1, 1]
-    @param y: labels of the input samples, one-hot (batch, 10)
+    @param y: labels of the input samples, one-hot (batch, n_classes)
     @param alpha: leaky relu factor
     @return: output of the generator network, (batch, 784) in [-1, 1]
     """
@@ -39,7 +39,7 @@ def discriminator(x, y, alpha=0.2):
     """
     Discriminator network for CGAN
     @param x: input samples, can be real or generated samples, (batch, 784) in [-1, 1]
-    @param y: labels of the input samples, one-hot (batch, 10)
+    @param y: labels of the input samples, one-hot (batch, n_classes)
     @param alpha: leaky relu factor
     @return: output logits, (batch, 1)
     """
@@ -55,98 +55,104 @@ def discriminator(x, y, alpha=0.2):
         return out
 
 
-def build_graph(noise_size=100, d_learning_rate=0.0002, g_learning_rate=0.0002, beta1=0.5, generator_updates=2, seed=0):
+def random_condition(args, n, rng):
+    """Labels of n images, any digit as likely as any other: one-hot (n, n_classes)."""
+    return np.eye(args.n_classes)[rng.integers(args.n_classes, size=n)]
+
+
+def sample_condition(args, n_sample_display):
+    """The labels of the sample grid, the classes in turn: sample_y of the chapter, one-hot (n, n_classes)."""
+    sample_y = np.zeros(shape=(n_sample_display, args.n_classes))
+    for i in range(n_sample_display):
+        j = i % args.n_classes
+        sample_y[i, j] = 1
+    return sample_y
+
+
+def build_graph(args):
     """
     Inputs, losses and optimizers
-    @return: the tensors and operations that the training loop uses, under the chapter's names
+    @param args: from `parser`
+    @return: the tensors and operations that the training loop uses, under the chapter's names; `samples` are the
+             images for looking at
     """
     tf.reset_default_graph()
-    tf.set_random_seed(seed)
+    tf.set_random_seed(args.seed)
     X_real = tf.placeholder(tf.float32, (None, 28 * 28), name='input_real')
-    z = tf.placeholder(tf.float32, (None, noise_size), name='input_noise')
-    y = tf.placeholder(tf.float32, (None, n_classes), name='y_classes')
+    z = tf.placeholder(tf.float32, (None, args.noise_size), name='input_noise')
+    y = tf.placeholder(tf.float32, (None, args.n_classes), name='y_classes')
 
     g_sample = generator(z, y)
     d_real_out = discriminator(X_real, y)
     d_fake_out = discriminator(g_sample, y)
+    samples = generator(z, y)
 
     with tf.name_scope('losses'):
+        g_loss = tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
         d_real_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_out, labels=tf.ones_like(d_real_out)))
         d_fake_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.zeros_like(d_fake_out)))
         d_loss = d_real_loss + d_fake_loss
+    tf.summary.scalar('generator_loss', g_loss)
+    tf.summary.scalar('discriminator_loss', d_loss)
+    tf.summary.scalar('discriminator_loss_real', d_real_loss)
+    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
 
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
 
     with tf.name_scope('optimizers'):
-        d_opt = tf.train.AdamOptimizer(d_learning_rate, beta1=beta1, name='d_adam').minimize(d_loss, var_list=d_vars)
-
-    # The generator's updates belong to the same step and the same z. Each waits for the update before it, so that it
-    # sees the new weights. The first uses the images that the discriminator has just been trained on: drawing them
-    # again would give the same.
-    g_adam = tf.train.AdamOptimizer(g_learning_rate, beta1=beta1, name='g_adam')
-    updates = [d_opt]
-    for i in range(generator_updates):
-        with tf.control_dependencies(updates[-1:]):
-            g_images = g_sample if i == 0 else generator(z, y)
-            d_fake_out = discriminator(g_images, y)
-            with tf.name_scope('losses'):
-                g_loss = tf.reduce_mean(
-                    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
-            with tf.name_scope('optimizers'):
-                g_opt = g_adam.minimize(g_loss, var_list=g_vars)
-        updates.append(g_opt)
-
-    tf.summary.scalar('generator_loss', g_loss)
-    tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
-    return SimpleNamespace(X_real=X_real, z=z, y=y, g_sample=g_sample, d_loss=d_loss, g_loss=g_loss,
-                           d_vars=d_vars, g_vars=g_vars, updates=updates, merged=tf.summary.merge_all())
+        d_opt = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_adam').minimize(
+            d_loss, var_list=d_vars)
+        g_opt = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_adam').minimize(
+            g_loss, var_list=g_vars)
+    return SimpleNamespace(X_real=X_real, z=z, y=y, g_sample=g_sample, samples=samples, d_loss=d_loss, g_loss=g_loss,
+                           d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
 
 
 def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    x_data, y_data = load_dataset_label(args.data_dir, args.dataset, packed=True)
+    x_data, y_data = load_dataset_label(args.data_dir, args.dataset, args.split, args.invert)
     print('Training dataset shape:', x_data.shape)
+    args.n_classes = y_data.shape[1]
     steps_per_epoch = count_batches(len(x_data), args.batch_size, keep_short=False)
 
-    gan = build_graph(args.noise_size, args.d_learning_rate, args.g_learning_rate, args.beta1, args.generator_updates,
-                      args.seed)
-    n_sample_display = 40
-    sample_z = random_stream(args.seed, 'sample').uniform(-1, 1, size=(n_sample_display, args.noise_size))
-    sample_y = np.zeros(shape=(n_sample_display, n_classes))
-    for i in range(n_sample_display):
-        j = i % 10
-        sample_y[i, j] = 1
+    gan = build_graph(args)
+    sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
+    sample_y = sample_condition(args, 40)
 
-    with run.session(x_data, steps_per_epoch) as sess:
+    with run.session(steps_per_epoch, x_data, y_data) as sess:
         for epoch in run.epochs():
-            for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size,
-                                                      seed=random_stream(args.seed, 'shuffle', epoch),
+            for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size, seed=run.rng('shuffle'),
                                                       start=run.step_in_epoch):
-                batch_z = random_stream(args.seed, 'noise', run.steps).uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
-                log = run.steps % 100 == 0
-                _, d_loss_batch, g_loss_batch, summary = sess.run(
-                    [gan.updates, gan.d_loss, gan.g_loss, gan.merged if log else []],
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
+                _, summary, d_loss_batch = sess.run(
+                    [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x, gan.y: batch_y})
-                if log:
+                for _ in range(args.generator_updates):
+                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.y: batch_y})
+                if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'.format(
                         epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
                 run.end_step(d_loss_batch, g_loss_batch)
-            gen_samples = sess.run(gan.g_sample, feed_dict={gan.z: sample_z, gan.y: sample_y})
+            gen_samples = sess.run(gan.samples, feed_dict={gan.z: sample_z, gan.y: sample_y})
             run.end_epoch(gen_samples)
 
 
+def parser():
+    """The command line and its defaults, the chapter's settings."""
+    result = training_parser(__doc__, epochs=100)
+    result.set_defaults(n_classes=10)  # until the data are loaded
+    return result
+
+
 def main(argv=None):
-    parser = training_parser(__doc__, epochs=100)
-    train(parse_arguments(parser, MODEL, argv))
+    train(parse_arguments(parser(), MODEL, argv))
 
 
 if __name__ == '__main__':

@@ -6,9 +6,10 @@ Chapter section "Deep convolutional GAN"; Radford et al. 2015, arXiv:1511.06434.
 from types import SimpleNamespace
 
 from common import (TrainingRun, batch_norm, conv2d, count_batches, dense, gen_batches, load_dataset_pad,
-                    parse_arguments, random_stream, run_script, tf, training_parser, transpose_conv2d, update_ops)
+                   parse_arguments, run_script, tf, training_parser, transpose_conv2d, update_ops)
 
 MODEL = 'dcgan'
+INPUTS = ('z',)  # of the generator: noise
 image_size = (32, 32, 1)
 
 
@@ -58,96 +59,89 @@ def generator(z, n_channel, training=True):
         return out
 
 
-def build_graph(noise_size=100, d_learning_rate=0.0002, g_learning_rate=0.0002, beta1=0.5, generator_updates=2, seed=0):
+def build_graph(args):
     """
     Inputs, losses and optimizers
-    @return: the tensors and operations that the training loop uses, under the chapter's names
+    @param args: from `parser`
+    @return: the tensors and operations that the training loop uses, under the chapter's names; `samples` are the
+             images for looking at
     """
     tf.reset_default_graph()
-    tf.set_random_seed(seed)
+    tf.set_random_seed(args.seed)
     X_real = tf.placeholder(tf.float32, (None,) + image_size, name='input_real')
-    z = tf.placeholder(tf.float32, (None, noise_size), name='input_noise')
+    z = tf.placeholder(tf.float32, (None, args.noise_size), name='input_noise')
 
     g_sample = generator(z, image_size[2])
     d_real_out = discriminator(X_real)
     d_fake_out = discriminator(g_sample)
+    # Normalized with the moving averages, so that an image depends on its own z only.
+    samples = generator(z, image_size[2], training=False)
 
     with tf.name_scope('losses'):
+        g_loss = tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
         d_real_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_out, labels=tf.ones_like(d_real_out)))
         d_fake_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.zeros_like(d_fake_out)))
         d_loss = d_real_loss + d_fake_loss
+    tf.summary.scalar('generator_loss', g_loss)
+    tf.summary.scalar('discriminator_loss', d_loss)
+    tf.summary.scalar('discriminator_loss_real', d_real_loss)
+    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
 
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
 
-    # Each optimizer waits for the moving averages of its own network only: the chapter's wait for those of both, so
-    # that its generator updates also run the discriminator on the real images.
-    with tf.name_scope('optimizers'), tf.control_dependencies(update_ops('discriminator')):
-        d_opt = tf.train.AdamOptimizer(d_learning_rate, beta1=beta1, name='d_adam').minimize(d_loss, var_list=d_vars)
-
-    # The generator's updates belong to the same step and the same z. Each waits for the update before it, so that it
-    # sees the new weights. The first uses the images that the discriminator has just been trained on: drawing them
-    # again would give the same.
-    g_adam = tf.train.AdamOptimizer(g_learning_rate, beta1=beta1, name='g_adam')
-    updates = [d_opt]
-    for i in range(generator_updates):
-        with tf.control_dependencies(updates[-1:]):
-            g_images = g_sample if i == 0 else generator(z, image_size[2])
-            d_fake_out = discriminator(g_images)
-            with tf.name_scope('losses'):
-                g_loss = tf.reduce_mean(
-                    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
-            with tf.name_scope('optimizers'), tf.control_dependencies(update_ops('generator')):
-                g_opt = g_adam.minimize(g_loss, var_list=g_vars)
-        updates.append(g_opt)
-
-    # For looking at: normalized with the moving averages, so that an image depends on its own z only.
-    gen_samples = generator(z, image_size[2], training=False)
-
-    tf.summary.scalar('generator_loss', g_loss)
-    tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
-    return SimpleNamespace(X_real=X_real, z=z, g_sample=g_sample, gen_samples=gen_samples, d_loss=d_loss, g_loss=g_loss,
-                           d_vars=d_vars, g_vars=g_vars, updates=updates, merged=tf.summary.merge_all())
+    # Each optimizer waits for the moving averages of its own network. The chapter's wait for those of both, so that
+    # its generator updates also run the discriminator on the real images.
+    with tf.name_scope('optimizers'):
+        with tf.control_dependencies(update_ops('discriminator')):
+            d_opt = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_adam').minimize(
+                d_loss, var_list=d_vars)
+        with tf.control_dependencies(update_ops('generator')):
+            g_opt = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_adam').minimize(
+                g_loss, var_list=g_vars)
+    return SimpleNamespace(X_real=X_real, z=z, g_sample=g_sample, samples=samples, d_loss=d_loss, g_loss=g_loss,
+                           d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
 
 
 def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    data = load_dataset_pad(args.data_dir, args.dataset, packed=True)
+    data = load_dataset_pad(args.data_dir, args.dataset, args.split, args.invert)
     print('Training dataset shape:', data.shape)
     steps_per_epoch = count_batches(len(data), args.batch_size)
 
-    gan = build_graph(args.noise_size, args.d_learning_rate, args.g_learning_rate, args.beta1, args.generator_updates,
-                      args.seed)
-    sample_z = random_stream(args.seed, 'sample').uniform(-1, 1, size=(40, args.noise_size))
+    gan = build_graph(args)
+    sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
 
-    with run.session(data, steps_per_epoch) as sess:
+    with run.session(steps_per_epoch, data) as sess:
         for epoch in run.epochs():
-            for batch_x in gen_batches(data, args.batch_size, seed=random_stream(args.seed, 'shuffle', epoch),
-                                       start=run.step_in_epoch):
-                batch_z = random_stream(args.seed, 'noise', run.steps).uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
-                log = run.steps % 100 == 0
-                _, d_loss_batch, g_loss_batch, summary = sess.run(
-                    [gan.updates, gan.d_loss, gan.g_loss, gan.merged if log else []],
+            for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'), start=run.step_in_epoch):
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
+                _, summary, d_loss_batch = sess.run(
+                    [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x})
-                if log:
+                for _ in range(args.generator_updates):
+                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
+                if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'.format(
                         epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
                 run.end_step(d_loss_batch, g_loss_batch)
-            gen_samples = sess.run(gan.gen_samples, feed_dict={gan.z: sample_z})
+            gen_samples = sess.run(gan.samples, feed_dict={gan.z: sample_z})
             run.end_epoch(gen_samples, image_size[0])
 
 
+def parser():
+    """The command line and its defaults, the chapter's settings."""
+    return training_parser(__doc__, epochs=50)
+
+
 def main(argv=None):
-    parser = training_parser(__doc__, epochs=50)
-    train(parse_arguments(parser, MODEL, argv))
+    train(parse_arguments(parser(), MODEL, argv))
 
 
 if __name__ == '__main__':

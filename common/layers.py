@@ -1,7 +1,7 @@
 """The layers of the four networks: dense, convolution and batch normalization.
 
 Same names, arguments and meaning as the chapter's wrappers around `tf.layers`,
-which TensorFlow 2 no longer carries. All weights start from a normal
+which need an old Keras (`tf_keras`) today. All weights start from a normal
 distribution with mean 0 and standard deviation 0.02 (chapter, sections
 "Vanilla GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases
 from 0. Inside a `tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of
@@ -14,27 +14,25 @@ from common import convolutions
 from common.tensorflow1 import tf
 
 
+def _variable(name, shape, initializer, trainable=True):
+    # A resource variable, also where a notebook has called tf.disable_v2_behavior.
+    return tf.get_variable(name, shape, initializer=initializer, trainable=trainable, use_resource=True)
+
+
 def _kernel(shape):
     # With a seed of its own a kernel starts from the same values however the rest of the graph is built.
     seed = zlib.crc32(tf.get_variable_scope().name.encode())
-    return tf.get_variable('kernel', shape, initializer=tf.random_normal_initializer(mean=0.0, stddev=0.02, seed=seed))
+    return _variable('kernel', shape, tf.random_normal_initializer(mean=0.0, stddev=0.02, seed=seed))
 
 
 def _bias(n_outputs):
-    return tf.get_variable('bias', [n_outputs], initializer=tf.zeros_initializer())
+    return _variable('bias', [n_outputs], tf.zeros_initializer())
 
 
 def dense(x, n_outputs, activation=None):
-    """Fully connected layer: (batch, n_inputs) -> (batch, n_outputs).
-
-    The kernel is (n_inputs, n_outputs), or its transpose where n_outputs is a
-    multiple of 1024: rows that are 4096 bytes apart get into each other's way
-    in a CPU's cache. A step of the vanilla GAN gains a tenth.
-    """
-    transposed = n_outputs % 1024 == 0
+    """Fully connected layer: (batch, n_inputs) -> (batch, n_outputs)."""
     with tf.variable_scope(None, default_name='dense'):
-        kernel = _kernel([n_outputs, x.shape[1]] if transposed else [x.shape[1], n_outputs])
-        out = tf.nn.bias_add(tf.matmul(x, kernel, transpose_b=transposed), _bias(n_outputs))
+        out = tf.nn.bias_add(tf.matmul(x, _kernel([x.shape[1], n_outputs])), _bias(n_outputs))
         return out if activation is None else activation(out)
 
 
@@ -76,12 +74,10 @@ def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
     """
     n_channels = x.shape[-1:]
     with tf.variable_scope(None, default_name='batch_normalization'):
-        gamma = tf.get_variable('gamma', n_channels, initializer=tf.ones_initializer())
-        beta = tf.get_variable('beta', n_channels, initializer=tf.zeros_initializer())
-        moving_mean = tf.get_variable(
-            'moving_mean', n_channels, initializer=tf.zeros_initializer(), trainable=False)
-        moving_variance = tf.get_variable(
-            'moving_variance', n_channels, initializer=tf.ones_initializer(), trainable=False)
+        gamma = _variable('gamma', n_channels, tf.ones_initializer())
+        beta = _variable('beta', n_channels, tf.zeros_initializer())
+        moving_mean = _variable('moving_mean', n_channels, tf.zeros_initializer(), trainable=False)
+        moving_variance = _variable('moving_variance', n_channels, tf.ones_initializer(), trainable=False)
 
         image = x if x.shape.ndims == 4 else x[:, None, None, :]  # the fused operation wants images
         if training:

@@ -6,6 +6,8 @@ import time
 
 from tqdm import tqdm
 
+from common.terminal import say
+
 
 class Progress:
     """Shows epoch, losses, images per second and the time left.
@@ -19,7 +21,7 @@ class Progress:
         self._first, self._steps, self._total, self._batch_size = steps, steps, total, batch_size
         self._started = time.monotonic()
         self._bar = tqdm(total=total * batch_size, initial=steps * batch_size, unit=' images', unit_scale=True,
-                         disable=not sys.stderr.isatty(), dynamic_ncols=True, smoothing=0.05)
+                         disable=not (sys.stderr and sys.stderr.isatty()), dynamic_ncols=True, smoothing=0.05)
 
     def step(self, epoch, epochs, d_loss, g_loss):
         """One step done in epoch number `epoch` of `epochs`."""
@@ -31,10 +33,10 @@ class Progress:
 
     def print(self, line):
         """Print a line above the bar; at once, also into a file or a pipe."""
-        with contextlib.suppress(OSError):  # a full disk or a closed pipe under the log must not end the run
-            if self._bar.disable:
-                print(line, flush=True)
-            else:
+        if self._bar.disable:
+            say(line)
+        else:
+            with contextlib.suppress(OSError, ValueError):
                 tqdm.write(line)
 
     def speed(self):

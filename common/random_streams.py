@@ -8,6 +8,7 @@ whether or not the run was interrupted before it.
 
 import numpy as np
 
+# Their places are part of every run: the list may only grow at its end.
 PURPOSES = ('shuffle', 'noise', 'code', 'sample', 'evaluation')
 
 

@@ -6,25 +6,85 @@ set in the environment is respected.
 """
 
 import contextlib
+import functools
+import importlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+import types
 
-# oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default
-# on CPUs with AVX2 only: with its own convolutions a DCGAN step takes half the time.
-os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-# `import tensorflow` also imports Keras, and with it scikit-learn, SciPy and
-# pandas where they are installed: seconds and 100 MB that no script here needs.
-# Asked for the legacy Keras, which is not installed, it imports neither.
-os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+
+class _TensorFlow(types.ModuleType):
+    """`tensorflow.compat.v1`, imported when it is first used: a mistake in the command line need not wait for it."""
+
+    def __getattr__(self, name):
+        return getattr(_import_tensorflow(), name)
+
+
+tf = _TensorFlow('tf')
+
+
+@functools.cache
+def _import_tensorflow():
+    if 'tensorflow' in sys.modules:  # imported by a notebook, say, with its own settings
+        module = importlib.import_module('tensorflow.compat.v1')
+    else:
+        # oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default on CPUs with AVX2 only: with
+        # its own convolutions a DCGAN step takes half the time.
+        os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+        # Who wants to see TensorFlow's notes about CUDA and CPU features sets the variable to a lower level.
+        quiet = os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3') == '3'
+        with _without_keras(), _interrupt_afterwards(), _without_greetings() if quiet else contextlib.nullcontext():
+            module = importlib.import_module('tensorflow.compat.v1')
+    module.logging.set_verbosity(module.logging.ERROR)
+    module.disable_eager_execution()
+    return module
+
+
+@contextlib.contextmanager
+def _without_keras():
+    """`import tensorflow` also imports Keras, which takes seconds and 100 MB that no script here needs.
+
+    Asked for the legacy Keras, which is not installed, it imports neither. Afterwards `tf.keras` is there as usual.
+    """
+    before = os.environ.get('TF_USE_LEGACY_KERAS')
+    os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['TF_USE_LEGACY_KERAS']
+
+
+@contextlib.contextmanager
+def _interrupt_afterwards():
+    """Ctrl-C in the middle of an import comes out as any of a dozen errors: it waits for the end."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    interrupts = []
+    before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts and callable(before):
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def _without_greetings():
     """Keep TensorFlow's notes about CUDA and CPU features off the terminal, unless an import fails."""
-    sys.stderr.flush()
-    terminal = os.dup(2)  # the notes come from C++, past sys.stderr
+    try:
+        terminal = os.dup(2)  # the notes come from C++, past sys.stderr
+    except OSError:  # started without stderr
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
@@ -39,35 +99,30 @@ def _without_greetings():
             os.close(terminal)
 
 
-# Who wants to see these notes sets the variable to a lower level.
-_level = os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-with _without_greetings() if _level == '3' else contextlib.nullcontext():
-    import tensorflow.compat.v1 as tf
-
-tf.logging.set_verbosity(tf.logging.ERROR)
-tf.disable_eager_execution()
-
-
 def has_gpu():
     """Whether TensorFlow computes on a GPU here."""
     return bool(tf.config.experimental.list_physical_devices('GPU'))
 
 
-def session_config():
-    """The `tf.ConfigProto` for a training session.
+def session_config(mixed_precision=False):
+    """The `tf.ConfigProto` for a session.
 
     On a CPU one operation runs at a time, each on all cores: running two side
     by side makes them fight for the caches (4 % of a DCGAN step with
     TensorFlow's own convolutions), and their order could vary. With a GPU
     everything is TensorFlow's default.
+
+    @param mixed_precision: multiply and convolve in bfloat16; weights, Adam and statistics stay float32. Only where
+        `mixed_precision.bfloat16_missing()` is None
     """
     config = tf.ConfigProto()
     if not has_gpu() and 'TF_NUM_INTEROP_THREADS' not in os.environ:
         config.inter_op_parallelism_threads = 1
+    if mixed_precision:
+        config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = 1  # RewriterConfig.ON
     return config
 
 
 def insist_on_determinism():
     """Let no operation of this process use an algorithm whose bits vary from run to run."""
-    from tensorflow.config.experimental import enable_op_determinism
-    enable_op_determinism()
+    tf.config.experimental.enable_op_determinism()

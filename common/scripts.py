@@ -1,0 +1,20 @@
+"""The models: one script each."""
+
+import importlib
+
+SCRIPTS = {'vanilla': 'vanilla_gan',
+           'dcgan': 'dcgan',
+           'cgan': 'cgan',
+           'infogan': 'infogan',
+           }
+
+
+def load_script(model):
+    """The module of a model in SCRIPTS.
+
+    It describes its model: MODEL and INPUTS (what its generator takes, by the
+    chapter's names: z noise, y labels, c codes), parser() with all defaults,
+    build_graph(args), and, where there are labels or codes,
+    sample_condition(args, n) and random_condition(args, n, rng).
+    """
+    return importlib.import_module(SCRIPTS[model])
