@@ -6,7 +6,7 @@ SCRIPTS = {'vanilla': 'vanilla_gan',
            'dcgan': 'dcgan',
            'cgan': 'cgan',
            'infogan': 'infogan',
-           }
+           'conv_cgan': 'conv_cgan'}
 
 
 def load_script(model):
