@@ -18,15 +18,16 @@ from typing import Optional
 
 import numpy as np
 
-from common import metrics, random_stream, run_script
+from after_training import metrics
+from common import random_stream, run_script
 from common.arguments import Parser, number
-from common.classifier import load_or_train
+from after_training.classifier import load_or_train
 from common.datasets import load_split
 from common.errors import UserError, reason
 from common.files import can_write, write_json
 from common.packed_images import PackedImages
-from common.tables import markdown_table
-from common.trained_models import add_data_arguments_of_run, add_model_arguments, data_of_run, load_trained_model
+from after_training.tables import markdown_table
+from after_training.trained_model import add_data_arguments_of_run, add_model_arguments, data_of_run, load_trained_model
 
 # Part of the training split that chooses the bandwidth of the Parzen window, and nothing else.
 N_VALIDATION = 1000

@@ -21,8 +21,8 @@ from common import load_dataset, load_dataset_pad, random_stream, run_script, tf
 from common.arguments import Parser, number
 from common.checkpoints import kept_epochs
 from common.errors import UserError, reason
-from common.tiles import beside, tile, to_uint8, write_animation, write_png
-from common.trained_models import (OF_THE_RUN, add_data_arguments_of_run, add_model_arguments, data_of_run,
+from after_training.tiles import beside, tile, to_uint8, write_animation, write_png
+from after_training.trained_model import (OF_THE_RUN, add_data_arguments_of_run, add_model_arguments, data_of_run,
                                    load_trained_model)
 
 EXAMPLES = """

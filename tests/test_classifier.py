@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from common import classifier
-from common.classifier import Classifier, load_or_train
+from after_training import classifier
+from after_training.classifier import Classifier, load_or_train
 from common.datasets import load_split
 from common.errors import UserError
 from common.tensorflow1 import tf

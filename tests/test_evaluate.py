@@ -11,7 +11,7 @@ from scipy import ndimage
 
 import evaluate
 import infogan
-from common.classifier import load_or_train
+from after_training.classifier import load_or_train
 from common.datasets import load_split
 from runs import assert_refused, run
 

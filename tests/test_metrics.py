@@ -6,7 +6,7 @@ from scipy import ndimage, stats
 from scipy.special import logsumexp
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 
-from common import metrics
+from after_training import metrics
 
 RNG = np.random.default_rng(0)
 

@@ -15,10 +15,11 @@ import dcgan
 import infogan
 import sample
 import vanilla_gan
-from common import checkpoints, random_stream, tf, tiles, training_parser
+from after_training import tiles
+from common import checkpoints, random_stream, tf, training_parser
 from common.errors import UserError
 from common.settings import fingerprint, write_settings
-from common.trained_models import load_trained_model
+from after_training.trained_model import load_trained_model
 
 NOISE_SIZE, SEED, N = 5, 3, 300
 EPOCHS = {'vanilla': (1, 2, 3), 'dcgan': (1,), 'cgan': (1, 2), 'infogan': (1,)}
@@ -402,7 +403,7 @@ def test_a_failed_write_leaves_what_was_there(draw, logdir, tmp_path, monkeypatc
     monkeypatch.setattr(sample, 'write_png', full)
     with pytest.raises(UserError, match='cannot write old.png .No space left on device'):
         draw('vanilla', out='old.png')
-    monkeypatch.setattr('common.trained_models._Network.export', lambda network, path, name: full(path))
+    monkeypatch.setattr('after_training.trained_model._Network.export', lambda network, path, name: full(path))
     with pytest.raises(UserError, match='cannot write model .No space left on device'):
         draw('vanilla', export='model')
     assert (tmp_path / 'old.png').read_bytes() == b'old'

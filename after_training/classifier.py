@@ -14,7 +14,7 @@ import numpy as np
 from common.batches import gen_batches_label
 from common.errors import reason
 from common.layers import batch_norm, conv2d, dense, update_ops
-from common.metrics import accuracy
+from after_training.metrics import accuracy
 from common.random_streams import random_stream
 from common.tensorflow1 import session_config, tf
 
