@@ -1,35 +1,34 @@
-"""The classifier that judges generated digits: a small convolutional network, trained once and cached.
+"""The classifier that judges generated images: a small convolutional network, trained once and cached.
 
 It never sees a GAN's graph: it has graphs and sessions of its own.
 """
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import time
 
 import numpy as np
 
-from common.batches import gen_batches_label
-from common.errors import reason
-from common.layers import batch_norm, conv2d, dense, update_ops
 from after_training.metrics import accuracy
+from common.batches import gen_batches_label
+from common.errors import one_line
+from common.files import whole_file
+from common.layers import batch_norm, conv2d, dense, update_ops
 from common.random_streams import random_stream
 from common.tensorflow1 import session_config, tf
 
-N_CLASSES = 10
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 128, 0.002
 # Part of the cache's fingerprint: count up when the network or its training changes.
 VERSION = 1
 
 
-def network(x, training=True):
+def network(x, n_classes, training=True):
     """
     Two convolutions and two fully connected layers; batch norm after the first three
     @param x: images, (batch, 28, 28, 1) in [-1, 1]
+    @param n_classes: number of classes
     @param training: normalize with statistics of the batch, and drop half of the features
-    @return: logits (batch, 10), and the features that they are computed from (batch, 128), at least 0
+    @return: logits (batch, n_classes), and the features that they are computed from (batch, 128), at least 0
     """
     with tf.variable_scope('classifier'):
         conv1 = tf.nn.relu(batch_norm(conv2d(x, 32), training))
@@ -37,14 +36,15 @@ def network(x, training=True):
         fc = tf.reshape(conv2, (-1, 7 * 7 * 64))
         features = tf.nn.relu(batch_norm(dense(fc, 128), training))
         dropped = tf.nn.dropout(features, rate=0.5) if training else features
-        return dense(dropped, N_CLASSES), features
+        return dense(dropped, n_classes), features
 
 
-def train(images, labels, seed=0, epochs=EPOCHS, report=print):
+def train(images, labels, n_classes, seed=0, epochs=EPOCHS, report=print):
     """Train the network; the same seed on the same machine gives the same weights.
 
-    @param images: uint8 (N, 28, 28), at least a batch of 128
-    @param labels: integers (N,) in 0..9
+    @param images: (N, 28, 28), at least a batch of 128; uint8 in 0..255 or floats in [0, 1]
+    @param labels: integers (N,) in 0 .. n_classes - 1
+    @param n_classes: number of classes
     @param report: is called with a line of text after each epoch
     @return: {name: array} of all weights and moving averages
     @raise BatchSizeError: where there are fewer images than a batch
@@ -54,7 +54,7 @@ def train(images, labels, seed=0, epochs=EPOCHS, report=print):
         x = tf.placeholder(tf.float32, (None, 28, 28, 1))
         y = tf.placeholder(tf.int32, (None,))
         learning_rate = tf.placeholder(tf.float32, ())
-        logits, _ = network(x)
+        logits, _ = network(x, n_classes)
         weights = tf.global_variables()  # before Adam adds its own
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
         with tf.control_dependencies(update_ops('classifier')):
@@ -82,16 +82,17 @@ class Classifier:
     @param weights: {name: array} from `train`
     @raise KeyError, ValueError: where they are not the weights of this network
 
-    Images are (N, 28, 28), either uint8 in 0..255 or floats in [0, 1].
+    `n_classes` is their number of classes. Images are (N, 28, 28), either uint8 in 0..255 or floats in [0, 1].
     `test_accuracy` is set by `load_or_train`: (share, standard error) on the test split.
     """
 
     test_accuracy = None
 
     def __init__(self, weights):
+        self.n_classes = len(weights['classifier/dense_1/bias'])
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, (None, 28, 28, 1))
-            self._outputs = network(self._x, training=False)
+            self._outputs = network(self._x, self.n_classes, training=False)
             variables = tf.global_variables()
             self._sess = tf.Session(graph=graph, config=session_config())
             self._sess.run([variable.initializer for variable in variables],
@@ -103,7 +104,7 @@ class Classifier:
 
         @param images: (N, 28, 28), N of at least 1
         @param batch_size: images at a time, for the memory; no effect on the result
-        @return: float32 logits (N, 10), and the features before them (N, 128)
+        @return: float32 logits (N, n_classes), and the features before them (N, 128)
         """
         batches = [self._sess.run(self._outputs, {self._x: _scale(images[start:start + batch_size])})
                    for start in range(0, len(images), batch_size)]
@@ -142,11 +143,12 @@ def load_or_train(cache_dir, train_split, test_split, seed=0, epochs=EPOCHS, rep
         try:
             return _load(path, fingerprint)
         except Exception as error:  # damage shows as any of a dozen types
-            report(f'{path} cannot be used ({reason(error)}): training the classifier again')
+            report(f'{path} cannot be used ({one_line(error)}): training the classifier again')
 
     report(f'training the classifier on {len(train_split[0]):,} images')
     started = time.monotonic()
-    weights = train(*train_split, seed, epochs, report)
+    n_classes = 1 + int(max(train_split[1].max(), test_split[1].max()))
+    weights = train(*train_split, n_classes, seed, epochs, report)
     classifier = Classifier(weights)
     classifier.test_accuracy = classifier.accuracy(*test_split)
     report(f'classifier: {classifier.test_accuracy[0]:.2%} right on {len(test_split[0]):,} test images, '
@@ -154,7 +156,7 @@ def load_or_train(cache_dir, train_split, test_split, seed=0, epochs=EPOCHS, rep
     try:
         _save(path, dict(weights, fingerprint=fingerprint, test_accuracy=classifier.test_accuracy))
     except OSError as error:
-        report(f'{path} cannot be written ({error.strerror}): the classifier will be trained again next time')
+        report(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')
     return classifier
 
 
@@ -177,15 +179,6 @@ def _load(path, fingerprint):
 
 
 def _save(path, content):
-    """Complete or not at all."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(suffix='.unfinished', dir=folder)
-    try:
-        with os.fdopen(descriptor, 'wb') as file:
-            np.savez(file, **content)
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(unfinished)
-        raise
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
+        np.savez(file, **content)

@@ -30,7 +30,12 @@ def tile(images, rows, columns, scale=1):
         raise UserError(f'the picture would be {columns * width * scale} x {rows * height * scale} pixels, at most '
                         f'{MAX_SIDE} a side are drawn: choose fewer rows or columns, or a smaller --scale')
     grid = to_uint8(images).reshape(rows, columns, height, width).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width).repeat(scale, axis=0).repeat(scale, axis=1)
+    return enlarge(grid.reshape(rows * height, columns * width), scale)
+
+
+def enlarge(picture, scale):
+    """Each pixel of (height, width) becomes a square of scale x scale pixels."""
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def beside(left, right, gap=20):
