@@ -48,6 +48,7 @@ def evaluate(trained, args, train_split, test_split):
     images = metrics.as_ink(made)
     judged = [judge.logits_and_features(some) for some in (images, centres, test)]
     logits, test_logits = judged[0][0], judged[2][0]
+    progress('quality and variety')
     measured = measure_appearance(*judged)
     progress('nearest training images')
     measured += measure_copies(images, logits.argmax(axis=1), train, test, test_logits.argmax(axis=1))

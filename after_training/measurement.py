@@ -63,7 +63,7 @@ def with_error(value, error=None, interval=None):
     """A value with as many digits as its standard error supports."""
     if interval is not None:
         return '{:.3f} (95 %: {:.3f} to {:.3f})'.format(value, *interval)
-    if not error:
+    if not error or error < 1e-9 * abs(value):
         return f'{value:.4g}'
     decimals = max(0, 1 - int(np.floor(np.log10(error))))
     return f'{value:.{decimals}f} ± {error:.{decimals}f}'

@@ -25,18 +25,19 @@ from common.errors import UserError, one_line
 from common.files import whole_file
 
 FOLDER = 'pretrained'
-_HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), FOLDER)
+HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), FOLDER)
 
 
-def find(model, logdir, folder=_HERE):
+def find(model, logdir, folder=None):
     """The ready-made generator of a model.
 
     @param model: a name in SCRIPTS
     @param logdir: its pictures go there, beside those of a run
-    @param folder: where the files are
+    @param folder: where the files are, HERE where it is left out
     @return: TrainedRun with weights
     @raise UserError: where there is none, or it is damaged; lists what there is
     """
+    folder = folder or HERE
     file = os.path.join(folder, f'{model}.npz')
     if not os.path.lexists(file):
         there = [name[:-4] for name in sorted(os.listdir(folder) if os.path.isdir(folder) else [])
@@ -99,7 +100,7 @@ def main(argv=None):
     command.add_argument('--out', type=path, metavar='FILE', help=f'default: MODEL.npz in {FOLDER}/')
     args = command.parse_args(argv)
     trained = load(find_run(args.model, args.logdir), args.checkpoint)
-    file = args.out or os.path.join(_HERE, f'{args.model}.npz')
+    file = args.out or os.path.join(HERE, f'{args.model}.npz')
     try:
         os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
         write(trained, read_evaluation(trained), file)

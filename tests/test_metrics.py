@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage, stats
+from scipy import ndimage, spatial, stats
 from scipy.special import logsumexp
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 
@@ -11,21 +11,24 @@ from after_training import metrics
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def the_same_random_numbers_in_any_order_of_the_tests():
+    global RNG
+    RNG = np.random.default_rng(0)
+
+
 def one_hot_logits(classes, n_classes=10, size=1000.0):
     return size * np.eye(n_classes)[classes]
 
 
 # Images as the models make them.
 
-def test_crop_padding_undoes_the_padding():
-    images = RNG.uniform(-1, 1, (5, 28, 28))
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
-    assert np.array_equal(metrics.crop_padding(padded), images)
-
-
-def test_to_unit_range():
-    assert metrics.to_unit_range(np.array([-1, 0, 1])).tolist() == [0, 0.5, 1]
-    assert metrics.to_unit_range(np.zeros((2, 3), np.float32)).dtype == np.float32
+def test_ink_is_from_0_to_1_without_the_border():
+    images = RNG.uniform(0, 1, (5, 28, 28)).astype(np.float32)
+    padded = np.pad(2 * images - 1, ((0, 0), (2, 2), (2, 2)))
+    for made in (2 * images - 1, padded):
+        assert metrics.as_ink(made).dtype == np.float32
+        assert metrics.as_ink(made) == pytest.approx(images, abs=1e-6)
 
 
 # Classifier score.
@@ -86,6 +89,42 @@ def test_frechet_distance_is_symmetric_and_0_from_a_set_to_itself_even_if_singul
 def test_frechet_distance_is_not_negative():
     a = RNG.standard_normal((300, 20)).astype(np.float32)
     assert metrics.frechet_distance(a, a[::-1]) >= 0
+
+
+# Precision and recall.
+
+def groups_on_a_line(*centres, n=10):
+    """n points around each centre, 0.01 apart."""
+    return np.array([[centre + 0.01 * i] for centre in centres for i in range(n)])
+
+
+def test_precision_and_recall_of_the_same_images_are_1():
+    (precision, error), (recall, _) = metrics.precision_and_recall(groups_on_a_line(0, 1), groups_on_a_line(0, 1))
+    assert (precision, recall, error) == (1, 1, 0)
+
+
+def test_precision_and_recall_of_strangers_are_0():
+    assert metrics.precision_and_recall(groups_on_a_line(0), groups_on_a_line(5)) == ((0, 0), (0, 0))
+
+
+def test_a_missing_class_costs_recall_and_images_of_nothing_cost_precision():
+    real, generated = groups_on_a_line(0, 1, 2, 3), groups_on_a_line(0, 9)
+    (precision, error), (recall, _) = metrics.precision_and_recall(generated, real)
+    assert (precision, recall) == (0.5, 0.25)
+    assert error == pytest.approx(np.sqrt(0.25 / 20))
+
+
+def test_one_image_again_and_again_has_no_variety():
+    (precision, _), (recall, _) = metrics.precision_and_recall(np.full((20, 1), 0.02), groups_on_a_line(0, 1))
+    assert precision == 1 and recall == 0.05  # itself, of 20 real ones
+
+
+def test_the_neighbourhood_reaches_to_the_third_nearest():
+    # From 0 the others are at 1, 2, 4 and 8; 4 is also the reach of 8, and those between see less far.
+    real = np.array([[0.], [1], [2], [4], [8]])
+    (inside, _), _ = metrics.precision_and_recall(np.full((10, 1), -3.9), real)
+    (outside, _), _ = metrics.precision_and_recall(np.full((10, 1), -4.1), real)
+    assert (inside, outside) == (1, 0)
 
 
 # Classes and accuracy.
@@ -159,32 +198,72 @@ def test_nearest_neighbour_error_of_a_tree_search():
     assert error == pytest.approx(1 - tree.score(images, labels))
 
 
+def test_distances_are_those_of_scipy_in_parts_too():
+    points, others = RNG.random((7, 2, 3)), RNG.random((4_000_000, 2, 3), np.float32)  # in parts of 2 points
+    parts = list(metrics.squared_distances(points, others))
+    assert [len(part) for part in parts] == [2, 2, 2, 1]
+    some = others[::100_000]
+    expected = spatial.distance.cdist(points.reshape(7, 6), some.reshape(len(some), 6), 'sqeuclidean')
+    np.testing.assert_allclose(np.concatenate(parts)[:, ::100_000], expected, atol=1e-4)
+    assert metrics.nearest_distances(points, some) == pytest.approx(np.sqrt(expected.min(axis=1)), abs=1e-3)
+
+
+# Memorizing.
+
+def test_share_nearer_by_hand():
+    # Of the pairs within class 0: 1 < 2 and 1 < 4, 4 > 2 and a tie, half; class 1: 9 > 8.
+    share = metrics.share_nearer(np.array([1, 4, 9.]), np.array([0, 0, 1]), np.array([2, 4, 8.]), np.array([0, 0, 1]))
+    assert share == pytest.approx((1 + 0.25 + 0) / 3)
+
+
+def test_share_nearer_is_1_for_copies_and_a_half_for_more_real_images():
+    train, test, fresh = RNG.random((3, 200, 10))
+    real = metrics.nearest_distances(test, train)
+    zeros = np.zeros(200, int)
+    for images, low, high in ((train, 1, 1), (fresh, 0.4, 0.6), (fresh + 1, 0, 0)):
+        assert low <= metrics.share_nearer(metrics.nearest_distances(images, train), zeros, real, zeros) <= high
+
+
+def test_too_many_images_of_a_dense_class_are_no_copies():
+    # Class 0 is ten times as dense. Real images of both are as near as generated ones, whatever their shares.
+    classes, real_classes = np.repeat([0, 1], [180, 20]), np.repeat([0, 1], [100, 100])
+    distances, real = ((0.1 + 0.9 * kind) * RNG.random(len(kind)) for kind in (classes, real_classes))
+    assert metrics.share_nearer(distances, classes, real, real_classes) == pytest.approx(0.5, abs=0.1)
+    assert metrics.share_nearer(distances, 0 * classes, real, 0 * real_classes) > 0.6
+
+
+def test_share_nearer_leaves_out_a_class_without_real_images():
+    assert metrics.share_nearer(np.array([1., 1]), np.array([0, 7]), np.array([2.]), np.array([0])) == 1
+    assert np.isnan(metrics.share_nearer(np.array([1.]), np.array([7]), np.array([2.]), np.array([0])))
+
+
 # Codes.
 
 def test_confusion_matrix():
-    confusion = metrics.confusion_matrix(np.array([0, 0, 2], np.uint8), np.array([1, 1, 0], np.uint8), 3)
-    assert confusion.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
-    # 25 * 10 + 5 would not fit into the labels' uint8.
-    assert metrics.confusion_matrix(np.array([25], np.uint8), np.array([5], np.uint8), 30)[25, 5] == 1
+    confusion = metrics.confusion_matrix(np.array([0, 0, 2], np.uint8), np.array([1, 1, 0], np.uint8), 3, 2)
+    assert confusion.tolist() == [[0, 2], [0, 0], [1, 0]]
+    # 25 * 30 + 5 would not fit into the labels' uint8.
+    assert metrics.confusion_matrix(np.array([25], np.uint8), np.array([5], np.uint8), 30, 30)[25, 5] == 1
 
 
 def test_best_assignment_of_a_known_confusion_matrix():
     # Row by row the best are classes 0, 0, 2, but two codes may not share a class:
-    # 8 + 5 + 7 = 20 right of 30 is less than 6 + 9 + 7 = 22.
-    confusion = np.array([[8, 6, 0],
-                          [9, 5, 0],
-                          [0, 3, 7]])
-    classes, error = metrics.best_assignment(confusion)
-    assert classes.tolist() == [1, 0, 2]
-    assert error == pytest.approx(1 - 22 / 38)
+    # 8 + 5 + 7 = 20 right of 38 is less than 6 + 9 + 7 = 22.
+    assert metrics.best_assignment(np.array([[8, 6, 0],
+                                             [9, 5, 0],
+                                             [0, 3, 7]])).tolist() == [1, 0, 2]
+
+
+def test_codes_that_are_left_over_take_the_class_of_most_of_their_images():
+    assert metrics.best_assignment(np.array([[8, 0], [5, 1], [2, 3], [1, 9]])).tolist() == [0, 0, 1, 1]
+    assert metrics.best_assignment(np.array([[1, 2, 3], [4, 9, 5]])).tolist() == [2, 1]  # and classes may be left over
 
 
 def test_best_assignment_undoes_a_permutation():
     permutation = RNG.permutation(10)
     labels = RNG.integers(0, 10, 1000)
     codes = permutation[labels]
-    classes, error = metrics.best_assignment(metrics.confusion_matrix(codes, labels))
-    assert error == 0
+    classes = metrics.best_assignment(metrics.confusion_matrix(codes, labels, 10, 10))
     assert np.array_equal(classes[codes], labels)
 
 
@@ -317,8 +396,8 @@ def test_parzen_is_the_kernel_density_of_scikit_learn():
     assert metrics.parzen_log_likelihood(samples, images, 0.1)[0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_parzen_goes_through_all_chunks():
-    samples, images = RNG.random((50_000, 2)), RNG.random((300, 2))  # in chunks of 200 images
+def test_parzen_goes_through_all_parts():
+    samples, images = RNG.random((50_000, 2)), RNG.random((300, 2))  # in parts of 200 images
     parts = [metrics.parzen_log_likelihood(samples, part, 0.1)[0] for part in (images[:90], images[90:])]
     assert metrics.parzen_log_likelihood(samples, images, 0.1)[0] == pytest.approx(0.3 * parts[0] + 0.7 * parts[1])
 
