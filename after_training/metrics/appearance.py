@@ -38,11 +38,14 @@ def frechet_distance(features, other_features):
 
     @param features, other_features: (N, d) and (M, d), N and M at least 2
     """
-    mean_1, covariance_1 = _moments(features)
-    mean_2, covariance_2 = _moments(other_features)
-    # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
-    # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
-    trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
+    from threadpoolctl import threadpool_limits
+    # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
+    with threadpool_limits(1, user_api='blas'):
+        mean_1, covariance_1 = _moments(features)
+        mean_2, covariance_2 = _moments(other_features)
+        # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
+        # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
+        trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
     distance = np.sum((mean_1 - mean_2)**2) + np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace
     return max(float(distance), 0.0)
 
