@@ -7,9 +7,9 @@ stands that of real images, training images or, where these are compared with
 nothing, test images. The table goes to the terminal, and as JSON to a file. The
 judge is a small classifier, trained the first time and then kept in the logdir.
 
-With 10,000 images and two cores it takes a minute and a half; for models that
-take labels three, one of which trains a classifier on generated images; for
-infogan two; and a minute more where the judge has to be trained.
+With 10,000 images and two cores it takes about a minute; for models that take
+labels three, one of which trains a classifier on generated images; and a minute
+more where the judge has to be trained.
 """
 
 import argparse

@@ -13,8 +13,8 @@ from after_training.measures_of_labels import measure_labels
 from common.errors import UserError
 from common.random_streams import random_stream
 
-# Last part of the training split, which chooses the bandwidth of the Parzen window. The models and the classifier have
-# been trained on it, too.
+# Part of the training split that chooses the bandwidth of the Parzen window. The models and the classifier have been
+# trained on it, too.
 N_VALIDATION = 1000
 # As the batch statistics of InfoGAN's discriminator need.
 MIN_IMAGES = 128
@@ -36,10 +36,12 @@ def evaluate(trained, args, train_split, test_split):
     if min(len(train_split[0]), len(test_split[0])) < MIN_IMAGES:
         raise UserError(f'there are only {len(train_split[0])} training and {len(test_split[0])} test images: '
                         f'at least {MIN_IMAGES} of each are needed')
+    judge = load_or_train(args.logdir, train_split, test_split, args.seed, report=progress)
+    # Some measures take the first images only, and data may be sorted by class.
+    train_split, test_split = shuffled(*train_split), shuffled(*test_split)
     n_validation = min(N_VALIDATION, len(train_split[0]) // 10)
     train, test = (np.float32(images) / 255 for images in (train_split[0], test_split[0]))
     validation, centres = train[-n_validation:], train[:-n_validation][:args.samples]
-    judge = load_or_train(args.logdir, train_split, test_split, args.seed, report=progress)
 
     progress(f'{args.samples:,} generated images')
     z, condition = random_inputs(trained, args.samples, random_stream(args.seed, 'evaluation'))
@@ -68,6 +70,12 @@ def evaluate(trained, args, train_split, test_split):
     return {'model': trained.model, 'epoch': trained.epoch, 'checkpoint': trained.source,
             'training': trained.run.saved['settings'], 'test_images_seen': trained.args.split == 'all',
             'seed': args.seed, 'classifier_accuracy': judge.test_accuracy, **result, 'measurements': measured}
+
+
+def shuffled(images, labels):
+    """In random order, always the same."""
+    order = np.random.default_rng(0).permutation(len(images))
+    return images[order], labels[order]
 
 
 def class_names(trained, n_classes):

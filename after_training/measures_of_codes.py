@@ -36,7 +36,7 @@ def measure_codes(trained, made, codes, train_split, test_split, rng):
             change = function(pairs[1]) - function(pairs[0])
             change = change[np.isfinite(change)]
             measured += [measure_correlation(code, name, values[name], codes[:, i]),
-                         Measurement(f'change of {name} from {code} -2 to 2, {unit}',
+                         Measurement(f'change of {name} with {code} from -2 to 2, {unit}',
                                      *metrics.mean_and_error(change), samples=len(change))]
     return measured, classes.tolist()
 

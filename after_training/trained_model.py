@@ -85,7 +85,8 @@ class TrainedModel:
         self.n_cont = widths[0] - self.args.n_classes if widths else 0
 
         # Ready-made weights are those of a generator, which recognizes nothing.
-        self._codes = [self._gan.d_real_cont, self._gan.d_real_cat] if 'c' in self._inputs and not run.weights else []
+        recognizes = hasattr(self._gan, 'd_real_cat') and run.weights is None
+        self._codes = [self._gan.d_real_cont, self._gan.d_real_cat] if recognizes else []
         with self._gan.z.graph.as_default() as graph:
             self._variables = _variables_behind(graph, [self._gan.samples, *self._codes])
             self._saver = tf.train.Saver(self._variables)

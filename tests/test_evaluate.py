@@ -27,7 +27,7 @@ from common.run_folder import RunFolder
 from made_runs import MadeRun
 from runs import assert_refused, run
 
-SAMPLES = 1000
+SAMPLES = 500
 
 
 @pytest.fixture(scope='module')
@@ -91,10 +91,10 @@ def test_perfect_generator_is_as_good_as_real_images(splits, logdir):
     lines, result = measure(Model(dcgan, real_digits(splits[1])), splits, logdir)
     for name in ('classifier score', 'total variation of the classes from uniform'):
         assert abs(lines(name).value - lines(name).real) < 5 * (lines(name).error + lines(name).real_error)
-    # The generated images are those of the test, so even closer than training images are.
-    assert lines('Fréchet distance, features').value < lines('Fréchet distance, features').real
-    assert lines('precision').value == 100
-    assert lines('recall').value > lines('recall').real
+    distance = lines('Fréchet distance, features')
+    assert distance.value < distance.real + 3 * (distance.error + distance.real_error)
+    # The digits are sorted by class: the first of them alone would not do.
+    assert lines('precision').value > 80 and lines('recall').value > 60
     assert lines('classes that occur').value == 10
     assert lines('nearer to a training image').value == pytest.approx(50, abs=10)
     np.testing.assert_allclose(result['class_shares'], 0.1, atol=0.03)
@@ -127,8 +127,8 @@ def test_a_model_of_labels_is_judged_by_its_labels(splits, logdir):
     neighbour, learning = f'nearest neighbour, {SAMPLES:,} samples', 'classifier trained on generated images'
     for name in ('images of the label asked for', learning):
         assert obedient(name).value > 85 and deaf(name).value < 15
-    # 63 of 100 test images are among the 1,000 drawn, most others are nearest to one of their class.
-    assert obedient(neighbour).value < 10 and deaf(neighbour).value > 90
+    # 39 of 100 test images are among the 500 drawn, most others are nearest to one of their class.
+    assert obedient(neighbour).value < 15 and deaf(neighbour).value > 85
     lines = [line for line in result['measurements'] if line.name.startswith('nearest')]
     assert [line.samples for line in lines] == [SAMPLES, 5 * SAMPLES, 10 * SAMPLES]
     assert [line.real is None for line in lines] == [False, True, True]  # there are 2,000 real ones
@@ -145,10 +145,13 @@ def infogan_model(splits, slant, read_code):
                          for image, shear in zip(images, slant * codes[:, 0])])
 
     def recognize(asked):
-        for images, labels in splits:  # real images, or the first of them
-            if np.array_equal(np.squeeze(asked), as_made(model, images[:len(asked)])):
-                return np.zeros((len(asked), 1)), 20 * np.eye(10)[9 - labels[:len(asked)]]
+        for labels in map(labels_by_image, splits):
+            if asked[0].tobytes() in labels:  # real images
+                return np.zeros((len(asked), 1)), 20 * np.eye(10)[[9 - labels[image.tobytes()] for image in asked]]
         return read_code(model.codes[:, :1]), 20 * model.codes[:, 1:]
+
+    def labels_by_image(split):
+        return {image.tobytes(): label for image, label in zip(as_made(model, split[0]), split[1])}
 
     model = Model(infogan, draw, recognize)
     generate = model.generate
@@ -171,9 +174,9 @@ def test_infogan_whose_codes_mean_something(splits, logdir):
     slant = lines('correlation of the continuous code and the slant')
     assert slant.value > 0.3 and slant.interval[0] < slant.value < slant.interval[1]
     # Four units of 0.15 pixels a row are a shear of 0.6, arctan(0.6) = 31 degrees where the digit was upright.
-    assert lines('change of slant from the continuous code -2 to 2').value == pytest.approx(31, abs=5)
+    assert lines('change of slant with the continuous code from -2 to 2').value == pytest.approx(31, abs=5)
     # Shearing thins the strokes a little, but not by more than that.
-    assert lines('change of stroke width from the continuous code -2 to 2').value == pytest.approx(0, abs=0.6)
+    assert lines('change of stroke width with the continuous code from -2 to 2').value == pytest.approx(0, abs=0.6)
 
 
 def test_infogan_whose_code_does_nothing(splits, logdir):
@@ -181,7 +184,7 @@ def test_infogan_whose_code_does_nothing(splits, logdir):
     assert lines('information of the continuous code').value == pytest.approx(0, abs=0.1)
     low, high = lines('correlation of the continuous code and the slant').interval
     assert low < 0 < high
-    change = lines('change of slant from the continuous code -2 to 2')
+    change = lines('change of slant with the continuous code from -2 to 2')
     assert abs(change.value) < 5 * change.error
 
 
@@ -191,7 +194,7 @@ def test_the_classes_of_the_categories_are_chosen_on_training_images(splits, log
 
     def recognize_test_images_turned(asked):
         cont, cat = recognize(asked)
-        is_test = np.array_equal(np.squeeze(asked), as_made(model, splits[1][0]))
+        is_test = asked[0].tobytes() in {image.tobytes() for image in as_made(model, splits[1][0])}
         return cont, np.roll(cat, 1, axis=1) if is_test else cat
     model.recognize = recognize_test_images_turned
     lines, _ = measure(model, splits, logdir)
@@ -275,7 +278,7 @@ def test_two_continuous_codes_and_twelve_categories(small_data, tmp_path, monkey
     assert len(found['category_to_class']) == 12 and set(found['category_to_class']) == set(range(10))
     names = [line['name'] for line in found['measurements']]
     for expected in ('information of continuous code 2, nats', 'correlation of continuous code 1 and the slant',
-                     'change of stroke width from continuous code 2 -2 to 2, pixels',
+                     'change of stroke width with continuous code 2 from -2 to 2, pixels',
                      'information of the category, nats (at most 2.48)'):
         assert expected in names
     sample.main(['infogan', '--logdir', str(tmp_path), '--rows', '1'])
