@@ -41,7 +41,7 @@ def may_download_into(data_dir):
     if is_default(data_dir):
         return True
     names = {name for name in os.listdir(data_dir) if not name.startswith(_UNFINISHED)}
-    return names <= {'mnist.npz', _FASHION_FOLDER}
+    return names <= {'mnist.npz', _FASHION_FOLDER} and not os.path.isdir(os.path.join(data_dir, 'mnist.npz'))
 
 
 def download(name, data_dir):

@@ -182,8 +182,8 @@ def _names(folder):
 
 def _sought(name):
     prefix = KNOWN_SETS[name].prefix
-    npz = '' if prefix else f'{name}.npz, or '
-    return f'{npz}the four files {prefix}train-images-idx3-ubyte and so on, packed or not'
+    npz = '' if prefix else f'{name}.npz or '
+    return f'looked for {npz}{prefix}train-images-idx3-ubyte and three more, packed or not'
 
 
 def _other_set(name, train_labels, paths):
