@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_data import IDX_NAMES, arrays, assert_equal_splits, idx_bytes, npz_bytes, packed, shield, write_idx
+from made_data import arrays, assert_equal_splits, idx_bytes, npz_bytes, packed, shield, write_idx
 
 from common.datasets import load_dataset, load_split
 from common.errors import UserError

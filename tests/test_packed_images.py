@@ -5,25 +5,64 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from common import gen_batches, load_dataset, load_dataset_label, load_dataset_pad
+from common.batches import gen_batches
 from common.packed_images import PackedImages
 from common.settings import fingerprint
 
 
-@pytest.mark.parametrize('load', [load_dataset, load_dataset_pad, load_dataset_label])
-def test_same_images_and_labels_as_unpacked(load):
-    packed, plain = load(dataset='mnist_5k', packed=True), load(dataset='mnist_5k')
-    if load is load_dataset_label:
-        np.testing.assert_array_equal(packed[1], plain[1])
-        packed, plain = packed[0], plain[0]
-    assert isinstance(plain, np.ndarray) and isinstance(packed, PackedImages)
-    assert packed.shape == plain.shape and packed.dtype == plain.dtype == np.float32 and len(packed) == 5000
-    for index in (slice(None), slice(10, 50), np.array([4999, 0, 7])):
-        np.testing.assert_array_equal(packed[index], plain[index])
-        assert packed[index].dtype == np.float32
-    for ours, theirs in zip(gen_batches(packed, 1500, seed=1), gen_batches(plain, 1500, seed=1), strict=True):
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
+
+
+def plain_array(images, shape):
+    """What PackedImages stands for, as the chapter computes it."""
+    array = (images / 255 * 2 - 1).astype(np.float32)
+    if len(shape) == 3:
+        array = np.pad(array, ((0, 0), (2, 2), (2, 2)))
+    return array.reshape(-1, *shape)
+
+
+SHAPES = [(784,), (32, 32, 1)]
+INDICES = [slice(None), slice(10, 50), slice(None, None, -7), np.array([49, 0, 7]), [1, 2], np.arange(50) > 40,
+           np.array([[1, 2], [3, 4]]), 3, -1, np.int64(5), (3, 5), (3, slice(None)), (slice(2), 10),
+           (slice(5), [1, 2]), ([1, 2], [3, 4]), (Ellipsis, 0), None, ()]
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('index', INDICES, ids=str)
+def test_every_index_gives_what_the_plain_array_gives(images, shape, index):
+    packed, plain = PackedImages(images, shape), plain_array(images, shape)
+    np.testing.assert_allclose(packed[index], plain[index], rtol=0, atol=1e-6)
+    assert np.shape(packed[index]) == np.shape(plain[index]) and packed[index].dtype == np.float32
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_it_reads_like_the_plain_array(images, shape):
+    packed, plain = PackedImages(images, shape), plain_array(images, shape)
+    assert (packed.shape, packed.ndim, packed.dtype, len(packed)) == (plain.shape, plain.ndim, plain.dtype, 50)
+    array = np.asarray(packed)
+    assert type(array) is np.ndarray and array.dtype == np.float32
+    np.testing.assert_allclose(array, plain, rtol=0, atol=1e-6)
+    assert np.asarray(packed, np.float64).dtype == np.float64
+    assert len(list(packed)) == 50
+    for out_of_range in (50, -51):
+        with pytest.raises(IndexError):
+            packed[out_of_range]
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_batches_and_fingerprint_are_those_of_the_plain_array(images, shape):
+    packed = PackedImages(images, shape)
+    plain = np.asarray(packed)
+    for ours, theirs in zip(gen_batches(packed, 15, seed=1), gen_batches(plain, 15, seed=1), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert fingerprint(packed) == fingerprint(plain)  # a run can be resumed whichever way the data is kept
+    assert fingerprint(packed) == fingerprint(plain)
+
+
+def test_class_names_are_a_list(images):
+    assert PackedImages(images, (784,)).class_names == []
+    assert PackedImages(images, (784,), ('a', 'b')).class_names == ['a', 'b']
 
 
 def test_border_is_grey_and_the_middle_scaled():
@@ -39,7 +78,7 @@ def test_border_is_grey_and_the_middle_scaled():
 def test_a_batch_does_not_unpack_the_rest():
     data = PackedImages(np.zeros((20000, 28, 28), np.uint8), (28 * 28,))
     tracemalloc.start()
-    for batch in gen_batches(data, 100, seed=0):
+    for _ in gen_batches(data, 100, seed=0):
         pass
     fingerprint(data)
     peak = tracemalloc.get_traced_memory()[1]
