@@ -232,9 +232,12 @@ def test_links_are_followed_and_loops_end(folder, tmp_path):
     (folder / 'real' / 'b.png').symlink_to(tmp_path / 'single.png')
     (folder / 'real' / 'up').symlink_to(folder)
     (folder / 'real' / 'self').symlink_to(folder / 'real' / 'self')
+    (folder / 'real' / 'deep' / 'deeper').mkdir(parents=True)
+    (folder / 'real' / 'deep' / 'deeper' / 'around').symlink_to(folder / 'real' / 'deep')
+    save(folder / 'real' / 'deep' / 'c.png', 30)
     images = load_dataset(folder, 'pictures')
     assert images.class_names == ['linked', 'real']
-    assert {10, 20} == set(greys(folder))
+    assert greys(folder) == [10, 20, 30]
 
 
 def test_what_is_hidden_or_no_file_is_left_out(folder):

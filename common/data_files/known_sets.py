@@ -54,9 +54,9 @@ KNOWN_SETS = {
         'get the four .gz files from http://codh.rois.ac.jp/kmnist/ and name their folder with --data-dir',
         packed_labels_md5='e144d726b3acfaa3e44228e80efcd344'),
     'emnist_digits': KnownSet(
-        'EMNIST digits', ('emnist',), _EMNIST_SOURCE, 'emnist-digits-', 'test', transposed=True),
+        'EMNIST Digits', ('emnist',), _EMNIST_SOURCE, 'emnist-digits-', 'test', transposed=True),
     'emnist_letters': KnownSet(
-        'EMNIST letters', ('emnist',), _EMNIST_SOURCE, 'emnist-letters-', 'test', tuple(string.ascii_uppercase),
+        'EMNIST Letters', ('emnist',), _EMNIST_SOURCE, 'emnist-letters-', 'test', tuple(string.ascii_uppercase),
         first_label=1, transposed=True),
 }
 

@@ -47,8 +47,8 @@ def list_pictures(folder):
     @return: list of PictureFile in the order of their paths
     @raise UserError: where a folder cannot be read
     """
-    found, visited = [], set()
-    folders = ['']
+    found, visited, folders = [], set(), ['']
+    itself = os.stat(folder)
     while folders:
         relative = folders.pop()
         try:
@@ -69,7 +69,7 @@ def list_pictures(folder):
             if stat.S_ISDIR(status.st_mode):
                 # Links may lead back to where we are. Each class may have a folder once.
                 place = path.split(os.sep)[0], status.st_dev, status.st_ino
-                if place not in visited:
+                if place not in visited and not os.path.samestat(status, itself):
                     visited.add(place)
                     folders.append(path)
             elif stat.S_ISREG(status.st_mode) and is_picture(entry.name):
