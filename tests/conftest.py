@@ -1,9 +1,7 @@
-"""Lets the tests import the scripts and each other's helpers from wherever pytest is started."""
+"""For all tests."""
 
 import os
-import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-for folder in (os.path.dirname(HERE), HERE):
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+# Two test processes with two threads each would fight over two cores. Unless someone wants to see the tests with others.
+if os.environ.get('PYTEST_XDIST_WORKER'):
+    os.environ.setdefault('TF_NUM_INTRAOP_THREADS', '1')

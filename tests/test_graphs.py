@@ -1,7 +1,8 @@
 """The mathematics of the five graphs against numpy in float64: images, losses, gradients, and what an update changes.
 
-The weights are large enough for all activations and logits to matter, and no batch normalization sees a tiny batch: float32
-rounding, which differs from processor to processor, is a hundredth of what is tolerated, and a wrong formula far more.
+The weights are large enough for all activations and logits to matter, and no batch normalization sees a tiny batch:
+float32 rounding, which differs from processor to processor, is a hundredth of what is tolerated, and a wrong formula
+far more.
 """
 
 from types import SimpleNamespace

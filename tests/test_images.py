@@ -1,12 +1,16 @@
 """The image grid: what it draws, and that it needs no display and leaves nothing open."""
 
 import io
+import os
+import subprocess
+import sys
 
 import matplotlib
 import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from runs import ROOT
 
 from common import display_images
 from common.errors import UserError
@@ -46,6 +50,16 @@ def test_it_saves_to_a_file_and_leaves_no_figure_open(tmp_path):
     assert matplotlib.image.imread(tmp_path / 'grid.png').shape[:2] == (400, 1000)
     display_images(np.random.default_rng(0).normal(size=(40, 784)))  # as in the chapter; no display here
     assert not plt.get_fignums()
+
+
+def test_a_run_that_only_writes_files_does_not_care_for_the_backend_of_a_notebook(tmp_path):
+    """Which `!python SCRIPT` in a notebook inherits, in an environment that may not have it."""
+    code = ('import numpy; from common import display_images\n'
+            f'display_images(numpy.zeros((40, 784)), save_to={str(tmp_path / "grid.png")!r})')
+    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
+                            env={**os.environ, 'MPLBACKEND': 'module://not_installed'})
+    assert (result.returncode, result.stderr) == (0, '')
+    assert (tmp_path / 'grid.png').read_bytes().startswith(b'\x89PNG')
 
 
 def test_a_window_is_shown_where_there_is_a_display(monkeypatch):

@@ -1,6 +1,7 @@
-"""The layers against numpy, written out in loops from the definitions."""
+"""The layers against numpy and their definitions, and the values that they start from."""
 
 import numpy as np
+import numpy_models
 import pytest
 
 from common import batch_norm, conv2d, dense, tf, transpose_conv2d, update_ops
@@ -31,32 +32,38 @@ def test_dense(rng):
     np.testing.assert_allclose(out, np.maximum(value @ var['kernel'] + var['bias'], 0), rtol=1e-5, atol=1e-6)
 
 
-def numpy_conv2d(x, kernel, bias):
-    """Stride 2, zero padding of 'same': 1 before and 2 after, for 5 x 5 on an even size."""
-    n, h, w, _ = x.shape
-    padded = np.pad(x, ((0, 0), (1, 2), (1, 2), (0, 0)))
-    out = np.zeros((n, h // 2, w // 2, kernel.shape[3]))
-    for i in range(h // 2):
-        for j in range(w // 2):
-            out[:, i, j] = np.tensordot(padded[:, 2 * i:2 * i + 5, 2 * j:2 * j + 5], kernel, 3)
-    return out + bias
-
-
 def test_conv2d_halves_the_image(rng):
     x = tf.placeholder(tf.float32, (None, 8, 6, 2))
-    out, var = run(conv2d(x, 3), x, value := rng.normal(size=(2, 8, 6, 2)), {'bias': rng.normal(size=3)})
-    assert out.shape == (2, 4, 3, 3)
-    np.testing.assert_allclose(out, numpy_conv2d(value, var['kernel'], var['bias']), rtol=1e-4, atol=1e-6)
+    out, var = run(conv2d(x, 3), x, value := rng.normal(size=(2, 8, 6, 2)),
+                   {'kernel': rng.normal(size=(5, 5, 2, 3)), 'bias': rng.normal(size=3)})
+    np.testing.assert_allclose(out, numpy_models.conv2d(value, var['kernel']) + var['bias'], rtol=1e-4, atol=1e-4)
 
 
-def test_transpose_conv2d_is_the_transpose_of_conv2d(rng):
+def test_transpose_conv2d_doubles_the_image(rng):
     x = tf.placeholder(tf.float32, (None, 4, 3, 3))
-    out, var = run(transpose_conv2d(x, 2), x, value := rng.normal(size=(2, 4, 3, 3)), {'bias': rng.normal(size=2)})
-    assert out.shape == (2, 8, 6, 2)
-    # <conv(u), v> = <u, transposed conv(v)> for every u
-    u = rng.normal(size=(2, 8, 6, 2))
-    forward = numpy_conv2d(u, var['kernel'], 0)
-    np.testing.assert_allclose(np.sum(forward * value), np.sum(u * (out - var['bias'])), rtol=1e-4)
+    out, var = run(transpose_conv2d(x, 2), x, value := rng.normal(size=(2, 4, 3, 3)),
+                   {'kernel': rng.normal(size=(5, 5, 2, 3)), 'bias': rng.normal(size=2)})
+    expected = numpy_models.transpose_conv2d(value, var['kernel']) + var['bias']
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_transpose_convolution_is_the_transpose_of_the_convolution(rng):
+    """Of those in numpy, that all others are compared with: <conv(u), v> = <u, transposed conv(v)>."""
+    u, v, kernel = rng.normal(size=(2, 8, 6, 2)), rng.normal(size=(2, 4, 3, 3)), rng.normal(size=(5, 5, 2, 3))
+    assert np.sum(numpy_models.conv2d(u, kernel) * v) == pytest.approx(
+        np.sum(u * numpy_models.transpose_conv2d(v, kernel)))
+
+
+def test_padding_is_one_pixel_in_front_and_two_behind(rng):
+    """That of 'same' for a kernel of 5 and stride 2, by hand: one output sees the pixels 2i - 1 to 2i + 3."""
+    x, kernel = np.zeros((1, 8, 8, 1)), np.arange(1., 26).reshape(5, 5, 1, 1)
+    x[0, 4, 6] = 1
+    out = numpy_models.conv2d(x, kernel)[0, ..., 0]
+    expected = np.zeros((4, 4))
+    for i, a in ((1, 3), (2, 1)):  # 2i + a - 1 = 4
+        for j, b in ((2, 3), (3, 1)):  # 2j + b - 1 = 6
+            expected[i, j] = kernel[a, b, 0, 0]
+    np.testing.assert_array_equal(out, expected)
 
 
 def test_kernels_are_normal_with_stddev_002_and_biases_zero(rng):
@@ -66,6 +73,34 @@ def test_kernels_are_normal_with_stddev_002_and_biases_zero(rng):
     assert abs(var['kernel'].std() - 0.02) < 0.0002
     assert np.abs(var['kernel']).max() > 0.06  # normal, not truncated at two standard deviations
     assert not var['bias'].any()
+
+
+def test_a_kernel_starts_from_the_seed_and_its_name_whatever_else_is_in_the_graph(rng):
+    def kernel(seed, scope='generator', before=0):
+        tf.reset_default_graph()
+        tf.set_random_seed(seed)
+        x = tf.placeholder(tf.float32, (None, 3))
+        for i in range(before):
+            with tf.variable_scope(f'other_{i}', reuse=tf.AUTO_REUSE):
+                dense(x, 7)
+        with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
+            dense(x, 4)
+        with tf.Session() as sess:
+            sess.run(tf.global_variables_initializer())
+            return sess.run(tf.global_variables()[-2]).tolist()
+    assert kernel(0) == kernel(0) == kernel(0, before=2)
+    assert kernel(0) != kernel(1)
+    assert kernel(0) != kernel(0, scope='discriminator')
+
+
+def test_a_network_called_again_finds_its_variables_and_another_one_has_its_own(rng):
+    x = tf.placeholder(tf.float32, (None, 3))
+    for scope in ('generator', 'discriminator', 'generator'):
+        with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
+            dense(dense(x, 3), 3)
+    assert [var.op.name for var in tf.global_variables()] == [
+        f'{scope}/{layer}/{name}' for scope in ('generator', 'discriminator') for layer in ('dense', 'dense_1')
+        for name in ('kernel', 'bias')]
 
 
 @pytest.mark.parametrize('shape', [(16, 5), (4, 6, 3, 5)])
