@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 
 from common.errors import UserError
 
@@ -54,6 +55,8 @@ def new_figure(**options):
         from matplotlib.figure import Figure
     except ValueError:  # MPLBACKEND names nothing that matplotlib knows
         os.environ.pop('MPLBACKEND', None)
+        for name in [name for name in sys.modules if name.startswith('matplotlib.')]:
+            del sys.modules[name]  # half imported
         from matplotlib.figure import Figure
     return Figure(**options)
 

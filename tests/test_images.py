@@ -52,12 +52,13 @@ def test_it_saves_to_a_file_and_leaves_no_figure_open(tmp_path):
     assert not plt.get_fignums()
 
 
-def test_a_run_that_only_writes_files_does_not_care_for_the_backend_of_a_notebook(tmp_path):
-    """Which `!python SCRIPT` in a notebook inherits, in an environment that may not have it."""
+@pytest.mark.parametrize('backend', ['module://not_installed', 'nonsense'])
+def test_a_run_that_only_writes_files_does_not_care_for_the_backend(tmp_path, backend):
+    """Which `!python SCRIPT` inherits from a notebook, in an environment that may not have it."""
     code = ('import numpy; from common import display_images\n'
             f'display_images(numpy.zeros((40, 784)), save_to={str(tmp_path / "grid.png")!r})')
     result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
-                            env={**os.environ, 'MPLBACKEND': 'module://not_installed'})
+                            env={**os.environ, 'MPLBACKEND': backend})
     assert (result.returncode, result.stderr) == (0, '')
     assert (tmp_path / 'grid.png').read_bytes().startswith(b'\x89PNG')
 
