@@ -1,0 +1,1 @@
+"""How fast the models train on this machine: `python -m benchmark --help`."""
