@@ -3,6 +3,7 @@
 Chapter section "Conditional GAN"; Mirza & Osindero 2014, arXiv:1411.1784.
 """
 
+from argparse import SUPPRESS
 from types import SimpleNamespace
 
 import numpy as np
@@ -147,7 +148,8 @@ def train(args):
 def parser():
     """The command line and its defaults, the chapter's settings."""
     result = training_parser(__doc__, epochs=100)
-    result.set_defaults(n_classes=10)  # until the data are loaded
+    # Known when the data are loaded; hidden, but an option so that --resume and sample.py find it in settings.json.
+    result.add_argument('--n-classes', type=int, default=10, help=SUPPRESS)
     return result
 
 

@@ -3,10 +3,11 @@
 Chapter section "Conditional GAN", its exercise; Radford et al. 2015, arXiv:1511.06434, and Mirza & Osindero 2014,
 arXiv:1411.1784. How the label enters: beside the noise in the generator, as in CGAN; in the discriminator as one plane
 of ones among planes of zeros, beside the image's own channel, as the conditional DCGAN in Radford et al.'s published
-MNIST code does in its every layer. Here it joins the image only, and once more the features before the last layer, where
-it costs next to nothing and tells the last layer directly which digit the features should show.
+MNIST code does in its every layer. Here it joins the image only, and once more the features before the last layer,
+where it costs next to nothing and tells the last layer directly which digit the features should show.
 """
 
+from argparse import SUPPRESS
 from types import SimpleNamespace
 
 import numpy as np
@@ -166,9 +167,10 @@ def train(args):
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings."""
+    """The command line and its defaults, the chapter's settings for DCGAN and CGAN."""
     result = training_parser(__doc__, epochs=25)
-    result.set_defaults(n_classes=10)  # until the data are loaded
+    # Known when the data are loaded; hidden, but an option so that --resume and sample.py find it in settings.json.
+    result.add_argument('--n-classes', type=int, default=10, help=SUPPRESS)
     return result
 
 

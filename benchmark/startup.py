@@ -29,15 +29,15 @@ def compare_startup(model, args, data_dir):
     ours, listing = [], []
     for _ in range(args.startups):
         with tempfile.TemporaryDirectory() as logdir:
-            ours.append(_seconds_to_line('Epoch 1/', script_command(
+            ours.append(seconds_to_line('Epoch 1/', script_command(
                 model, '--data-dir', data_dir, '--logdir', logdir, '--max-steps', 1, '--batch-size', args.batch_size)))
         plain = [sys.executable, '-c', PLAIN, data_dir, str(convolutional)]
-        listing.append(_seconds_to_line('loaded', plain, STOCK_ENVIRONMENT))
+        listing.append(seconds_to_line('loaded', plain, STOCK_ENVIRONMENT))
     return {'seconds': {'ours': statistics.median(ours), 'listing': statistics.median(listing)},
             'ratio': ratio(ours, listing)}
 
 
-def _seconds_to_line(beginning, command, environment=ENVIRONMENT):
+def seconds_to_line(beginning, command, environment=ENVIRONMENT):
     """Seconds from the start of a command to the first line of its output with this beginning; then it is ended."""
     start = time.perf_counter()
     with running(command, environment) as (process, errors):

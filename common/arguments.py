@@ -1,4 +1,4 @@
-"""The command line of the four scripts, and how they report a mistake: one sentence, exit status 2."""
+"""The command line of the scripts that train, and how they report a mistake: one sentence, exit status 2."""
 
 import argparse
 import os
@@ -42,8 +42,8 @@ nonnegative_float = number(float, 0)
 def add_data_arguments(parser):
     """What `load_dataset` is to read, which every program that reads images shares."""
     parser.add_argument('--data-dir', type=path, default=DEFAULT_DATA_DIR, metavar='DIR',
-                        help='folder of the data; MNIST and Fashion-MNIST are downloaded into it where it is missing or '
-                             'empty (default: %(default)s)')
+                        help='folder of the data; MNIST and Fashion-MNIST are downloaded into it where it is missing '
+                             'or empty (default: %(default)s)')
     parser.add_argument('--dataset', choices=DATASETS, default='mnist',
                         help='which images; docs/data.md says what each looks for (default: %(default)s)')
     parser.add_argument('--split', choices=('all', 'train'), default='all',
@@ -53,14 +53,14 @@ def add_data_arguments(parser):
 
 
 def training_parser(description, epochs):
-    """The arguments that the four training scripts share.
+    """The arguments that the training scripts share.
 
     @param description: first sentences of the script's --help
-    @param epochs: the chapter's number of epochs for this model
+    @param epochs: default of --epochs: the chapter's number for its models
     @return: Parser; a script may add arguments of its own
     """
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    training = parser.add_argument_group('training (the defaults are the chapter\'s)')
+    training = parser.add_argument_group('training (what the chapter gives is the default)')
     training.add_argument('--epochs', type=positive_int, default=epochs, metavar='N',
                           help='how often to go through the data (default: %(default)s)')
     training.add_argument('--batch-size', type=positive_int, default=128, metavar='N',

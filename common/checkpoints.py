@@ -85,7 +85,7 @@ def restore(saver, sess, checkpoint):
     @raise DamagedCheckpoint: before any variable is touched
     """
     state = read_state(checkpoint)
-    # saver.restore would first look for the file by a pattern, in which a folder's name such as 'runs[1]' has a meaning.
+    # saver.restore would look for the file by a pattern, in which a folder's name such as 'runs[1]' has a meaning.
     sess.run(saver.saver_def.restore_op_name, {saver.saver_def.filename_tensor_name: _prefix(checkpoint.path)})
     return state
 

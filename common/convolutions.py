@@ -46,7 +46,7 @@ def is_direct():
 
 @contextlib.contextmanager
 def direct():
-    """Within the `with` all is left to TensorFlow's own operations: for a graph to compare with, or to run elsewhere."""
+    """Within the `with` all is left to TensorFlow's operations: for a graph to compare with, or to run elsewhere."""
     global _direct
     before, _direct = _direct, True
     try:

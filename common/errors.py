@@ -25,5 +25,3 @@ def one_line(error):
         text = getattr(error, 'strerror', None) or str(error)
     return ' '.join(text.split())[:300] or type(error).__name__
 
-
-reason = one_line  # until all callers use the new name

@@ -1,4 +1,4 @@
-"""The layers of the four networks: dense, convolution and batch normalization.
+"""The layers of the networks: dense, convolution and batch normalization.
 
 Same names, arguments and meaning as the chapter's wrappers around `tf.layers`,
 which need an old Keras (`tf_keras`) today. All weights start from a normal

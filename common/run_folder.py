@@ -15,7 +15,7 @@ from common.tensorflow1 import tf
 
 
 class RunFolder:
-    """The folder of a model in the logdir, with settings.json, events.out.tfevents.*, samples/, checkpoints/, losses.png.
+    """The folder of a model in the logdir: settings.json, events.out.tfevents.*, samples/, checkpoints/, losses.png.
 
     @param logdir: --logdir
     @param model: name of the model, which is that of the folder

@@ -71,17 +71,12 @@ def arguments_of_run(parser, saved):
     @return: argparse.Namespace, as the script's `build_graph` takes it
     @raise SystemExit: where the parser refuses a value; with a sentence on stderr
     """
-    args = parser.parse_args(_as_options(parser, saved['settings']))
-    n_classes = saved['settings'].get('n_classes')
-    if parser.get_default('n_classes') is not None and isinstance(n_classes, int):
-        args.n_classes = n_classes  # from the data
-    return args
+    return parser.parse_args(_as_options(parser, saved['settings']))
 
 
 def _as_options(parser, saved):
-    without_option = {'n_classes'} - {action.dest for action in parser._actions}
     return [f'{_option(parser, name)}' + ('' if value is True else f'={value}')
-            for name, value in saved.items() if value is not False and name not in without_option]
+            for name, value in saved.items() if value is not False]
 
 
 def _option(parser, name):
@@ -102,16 +97,18 @@ def check_same_settings(run_dir, model, args, data_print):
     before, now = {'model': saved['model'], **saved['settings']}, {'model': model, **vars(args)}
     differences = [f'{name} is {now.get(name)!r} instead of {before.get(name)!r}' for name in {**before, **now}
                    if name not in _FREE | _CHANGEABLE and now.get(name) != before.get(name)]
-    if differences:
-        raise UserError(f'cannot continue the run in {run_dir} with other settings: {"; ".join(differences)}; '
-                        'leave these options out, or start another run with --logdir or --overwrite')
-    differences = [f'{name} is {data_print[name]!r} instead of {saved["data"].get(name)!r}' for name in data_print
+    of_the_data = [f'{name} is {data_print[name]!r} instead of {saved["data"].get(name)!r}' for name in data_print
                    if data_print[name] != saved['data'].get(name)]
+    where = 'say with --data-dir where its data are'
     if differences:
+        raise UserError(f'cannot continue the run in {run_dir} with other settings: '
+                        f'{"; ".join(differences + of_the_data)}; leave these options out, '
+                        f'{f"{where}, " * bool(of_the_data)}or start another run with --logdir or --overwrite')
+    if of_the_data:
         raise UserError(f'the data in {args.data_dir} are not those that the run in {run_dir} was trained on '
-                        f'({"; ".join(differences)}): say with --data-dir where those are')
+                        f'({"; ".join(of_the_data)}): {where}')
     if saved.get('direct_convolution') != convolutions.is_direct():
-        return ('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here on, '
+        return ('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
                 'and with it the bits')
     return None
 

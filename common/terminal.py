@@ -22,7 +22,8 @@ def prepare_standard_streams():
         except OSError:  # closed: the next file to be opened would take its place, and C++ would write its notes there
             os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # None, or not a text file of Python's
+        # AttributeError: None, or not a text file of Python's; the others: closed, or on a full disk.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors='backslashreplace')
 
 

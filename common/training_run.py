@@ -18,7 +18,6 @@ import contextlib
 import math
 import signal
 import sys
-import threading
 import time
 
 from common import checkpoints, curves
@@ -30,10 +29,9 @@ from common.random_streams import random_stream
 from common.run_folder import RunFolder
 from common.scripts import SCRIPTS
 from common.settings import check_same_settings, fingerprint, write_settings
+from common.stopping import StopRequest
 from common.terminal import python_command, say, tensorboard_command
 from common.tensorflow1 import insist_on_determinism, session_config, tf
-
-SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', None)) if number]
 
 
 class StopTraining(Exception):
@@ -59,7 +57,7 @@ class TrainingRun:
         self.steps, self.steps_per_epoch = 0, 1
         self.train_writer = None
         self._resuming = args.resume or args.resume_from is not None
-        self._signal = None
+        self._stop_request = StopRequest()
         self._saved_steps, self._saved_at = None, time.monotonic()
         self._saver = self._all_finite = self._sess = self._progress = None
         if args.mixed_precision and bfloat16_missing():
@@ -128,8 +126,8 @@ class TrainingRun:
                 with self.folder.writing():
                     raise
             self._finish()
-        if self._signal:
-            sys.exit(128 + self._signal)
+        if self._stop_request.number:
+            sys.exit(128 + self._stop_request.number)
 
     def print(self, line):
         """Print a line, above the progress bar if there is one."""
@@ -206,7 +204,7 @@ class TrainingRun:
             at_end.callback(self._close_writer)
         self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
         at_end.callback(self._progress.close)
-        self._catch_signals(at_end)
+        at_end.enter_context(self._stop_request.caught())
         self._saved_at = time.monotonic()
         return sess
 
@@ -238,19 +236,9 @@ class TrainingRun:
 
     # Stopping and saving
 
-    def _catch_signals(self, at_end):
-        def note(number, _):
-            self._signal = number  # the step is finished first; a second signal stops at once
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        if threading.current_thread() is not threading.main_thread():
-            return  # which alone may catch signals
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                at_end.callback(signal.signal, number, signal.signal(number, note))
-
     def _stop_if_asked(self):
-        if self._signal:
-            self.print(f'\n{signal.Signals(self._signal).name}: saving before the end')
+        if self._stop_request.number:
+            self.print(f'\n{signal.Signals(self._stop_request.number).name}: saving before the end')
             raise StopTraining
         if self.args.max_steps and self.steps >= self.args.max_steps:
             raise StopTraining
@@ -267,8 +255,9 @@ class TrainingRun:
             self.print(f'saved {checkpoint.path} (step {self.steps})')
 
     def _not_finite(self, observation):
-        raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; continued, '
-                        'it would come to the same: start again with a smaller learning rate, say', exit_status=1)
+        raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
+                        'continued, it would come to the same: start again with a smaller learning rate, say',
+                        exit_status=1)
 
     def _close_writer(self):
         with contextlib.suppress(OSError, tf.errors.OpError):  # a full disk has been told by then

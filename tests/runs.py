@@ -121,10 +121,9 @@ def limit_file_size(size):
 
 
 def at_change(text, number):
-    """Let the process send itself a signal when it first opens for writing, renames or removes a path with `text`."""
+    """Let the process send itself a signal just before it makes, renames or removes a path with `text`."""
     def hook(event, args):
-        changes = event in ('os.mkdir', 'os.rename', 'os.remove') or event == 'open' and (args[2] or 0) & 3
-        if changes and text in str(args[0]):
+        if event in ('os.mkdir', 'os.rename', 'os.remove') and text in str(args[:2]):
             os.kill(os.getpid(), number)
     sys.addaudithook(hook)
 

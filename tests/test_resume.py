@@ -88,10 +88,23 @@ def test_killed_before_the_first_checkpoint(whole, settings, tmp_path):
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
+def test_killed_before_there_is_a_run(settings, tmp_path):
+    """The same command starts it, as if it had never been there."""
+    result = run(SCRIPT, *settings, '--logdir', tmp_path,
+                 before=functools.partial(at_change, 'settings.json', signal.SIGKILL))
+    assert result.status == -signal.SIGKILL and os.listdir(tmp_path / 'vanilla')
+    assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path), 'no run in')
+    result = run(SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1)
+    assert result.status == 0 and result.err == '', result.err
+    assert not [name for name in os.listdir(tmp_path / 'vanilla') if 'unfinished' in name]
+
+
 def test_stopped_before_the_first_step(settings, tmp_path):
     """There is no checkpoint yet when a run that was killed early is resumed and stopped at once."""
-    run(SCRIPT, *settings, '--logdir', tmp_path,
-        before=functools.partial(at_change, 'real_samples.png', signal.SIGKILL))
+    process = Process(SCRIPT, *settings, '--logdir', tmp_path)
+    process.wait_for('Epoch 1/6 - ')
+    process.signal(signal.SIGKILL)
+    process.end()
     assert checkpoint_names(tmp_path / 'vanilla') == []
     result = run(SCRIPT, '--resume', '--logdir', tmp_path, before=_stop_at_first_chance)
     assert result.status == 143 and result.err == '', result.err
@@ -232,7 +245,8 @@ def test_other_settings_are_refused(whole, tmp_path, option, value, named):
         value = write_mnist(tmp_path / value, images=161 if value == 'more' else 160, seed=int(value == 'other'),
                             other_pixels=int(value == 'one pixel'))
     before = tree(whole)
-    assert_refused(run(SCRIPT, '--resume', '--epochs', 9, '--logdir', whole, option, value), named, '--logdir')
+    assert_refused(run(SCRIPT, '--resume', '--epochs', 9, '--logdir', whole, option, value), named,
+                   '--data-dir' if option == '--data-dir' else '--logdir')
     assert tree(whole) == before
 
 

@@ -553,7 +553,7 @@ def test_nothing_is_made_ready_that_was_not_measured(runs, logdir, tmp_path):
 def test_a_saved_model_gives_the_same_in_a_process_that_knows_only_tensorflow(runs, logdir, tmp_path):
     for model, run in runs.items():
         sample.main([model, '--logdir', logdir, '--export', str(tmp_path / 'models' / model)])
-        condition = {name: run.condition for name in {'cgan': 'y', 'conv_cgan': 'y', 'infogan': 'c'}.get(model, '')}
+        condition = dict.fromkeys({'cgan': 'y', 'conv_cgan': 'y', 'infogan': 'c'}.get(model, ''), run.condition)
         np.savez(tmp_path / f'{model}.npz', z=run.z, **condition)
         size = sum(os.path.getsize(os.path.join(folder, name))
                    for folder, _, names in os.walk(tmp_path / 'models' / model) for name in names)
