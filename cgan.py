@@ -118,7 +118,7 @@ def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
     x_data, y_data = load_dataset_label(args.data_dir, args.dataset, args.split, args.invert)
-    print('Training dataset shape:', x_data.shape)
+    run.print('Training dataset shape: {}'.format(x_data.shape))
     args.n_classes = y_data.shape[1]
     steps_per_epoch = count_batches(len(x_data), args.batch_size, keep_short=False)
 

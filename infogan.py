@@ -191,7 +191,7 @@ def train(args):
     """The training loop."""
     run = TrainingRun(MODEL, args)
     data = load_dataset_pad(args.data_dir, args.dataset, args.split, args.invert)
-    print('Training dataset shape:', data.shape)
+    run.print('Training dataset shape: {}'.format(data.shape))
     steps_per_epoch = count_batches(len(data), args.batch_size)
 
     gan = build_graph(args)

@@ -29,7 +29,8 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_description(f'Epoch {epoch}/{epochs}', refresh=False)
             self._bar.set_postfix_str(f'd_loss {d_loss:.3f}, g_loss {g_loss:.3f}', refresh=False)
-            self._bar.update(self._batch_size)
+            with contextlib.suppress(OSError):  # the terminal may have been closed
+                self._bar.update(self._batch_size)
 
     def print(self, line):
         """Print a line above the bar; at once, also into a file or a pipe."""
@@ -49,4 +50,5 @@ class Progress:
         return f'{self._batch_size / seconds_a_step:.0f} images/s, {left} left'
 
     def close(self):
-        self._bar.close()
+        with contextlib.suppress(OSError):
+            self._bar.close()

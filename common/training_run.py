@@ -131,7 +131,7 @@ class TrainingRun:
 
     def print(self, line):
         """Print a line, above the progress bar if there is one."""
-        self._progress.print(line)
+        (self._progress.print if self._progress else say)(line)
 
     def end_step(self, d_loss_batch, g_loss_batch):
         """Count a step, and save or stop where it is time to.

@@ -26,7 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 
 _context = multiprocessing.get_context('forkserver')
-_context.set_forkserver_preload(['common', 'matplotlib.figure'])
+_context.set_forkserver_preload(['with_tensorflow'])
 
 
 def write_mnist(folder, images=160, seed=0, other_pixels=0):
@@ -45,7 +45,8 @@ def write_mnist(folder, images=160, seed=0, other_pixels=0):
 def _start_server():
     """Start the server, if it does not run, in the environment of a terminal in which nothing has been imported."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith('TF_')}
-    with mock.patch.dict(os.environ, environment | {'PYTHONPATH': ROOT}, clear=True):
+    environment['PYTHONPATH'] = os.pathsep.join([ROOT, os.path.join(ROOT, 'tests')])
+    with mock.patch.dict(os.environ, environment, clear=True):
         multiprocessing.forkserver.ensure_running()
 
 
