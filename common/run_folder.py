@@ -7,8 +7,9 @@ import re
 
 import filelock
 
-from common import checkpoints, curves
+from common import checkpoints
 from common.errors import UserError, one_line
+from common.event_files import cut_events
 from common.files import delete_folder, delete_unfinished, whole_file
 from common.settings import settings_file
 from common.tensorflow1 import tf
@@ -107,7 +108,7 @@ class RunFolder:
             match = re.fullmatch(r'epoch_(\d+)\.png', name)
             if match and int(match[1]) * steps_per_epoch > steps:
                 os.remove(os.path.join(self.samples, name))
-        curves.cut_events(self.path, steps)
+        cut_events(self.path, steps)
 
     def has_picture(self, name):
         return os.path.exists(self._picture(name))

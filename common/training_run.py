@@ -20,7 +20,8 @@ import signal
 import sys
 import time
 
-from common import checkpoints, curves
+from common import checkpoints, event_files
+from common.curves import plot_losses
 from common.errors import UserError
 from common.images import N_COLUMNS, N_ROWS, display_images, images_as_png
 from common.mixed_precision import bfloat16_missing
@@ -158,7 +159,7 @@ class TrainingRun:
         """
         with self.folder.writing():
             png = self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}')
-            self.train_writer.add_summary(curves.image_summary('samples', png), self.steps - 1)
+            self.train_writer.add_summary(event_files.image_summary('samples', png), self.steps - 1)
         self._save()
         self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self._progress.speed()}')
 
@@ -200,7 +201,7 @@ class TrainingRun:
                 image_size = int(math.prod(images.shape[1:]) ** 0.5)
                 self._display(images[:N_ROWS * N_COLUMNS], image_size, 'real_samples')
             write_settings(self.folder.path, self.model, self.args, data_print)
-            self.train_writer = curves.SummaryWriter(self.folder.path, None if self._resuming else sess.graph)
+            self.train_writer = event_files.SummaryWriter(self.folder.path, None if self._resuming else sess.graph)
             at_end.callback(self._close_writer)
         self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
         at_end.callback(self._progress.close)
@@ -275,7 +276,7 @@ class TrainingRun:
     def _finish(self):
         self._progress.close()
         with self.folder.writing():
-            curves.plot_losses(self.folder.path, self.folder.losses, f'{self.model}: {self.steps} steps')
+            plot_losses(self.folder.path, self.folder.losses, f'{self.model}: {self.steps} steps')
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         logdir = ['--logdir', self.args.logdir] * (self.args.logdir != './logdir')
         train_on = python_command(f'{SCRIPTS[self.model]}.py', '--resume', *logdir, *['--epochs', 'N'] * finished)

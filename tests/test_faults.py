@@ -253,6 +253,19 @@ def test_half_an_event(whole, copied, cut):
     assert_same_run(copied, whole)
 
 
+def test_a_flipped_bit_in_the_curves(whole, copied):
+    """It is told on resuming, and costs one event: here the pictures of epoch 2."""
+    events, = copied.glob('events.out.tfevents.*')
+    content = bytearray(events.read_bytes())
+    at = content.index(read_bytes(copied / 'samples' / 'epoch_0002.png')) + 1000
+    content[at] ^= 1
+    events.write_bytes(content)
+    result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent)
+    assert result.status == 0 and events.name in result.err and result.err.count('\n') == 1
+    expected = [point for point in summaries(whole) if point[:2] != (7, 'samples')]
+    assert len(expected) == len(summaries(whole)) - 1 and summaries(copied) == expected
+
+
 @pytest.mark.parametrize('damage', [b'', b'{', b'[]', b'{"model": "vanilla"}', b'\xff\xfe\x00',
                                     b'{"model": "vanilla", "settings": {"epochs": "many"}, "data": {}}'])
 def test_damaged_settings(copied, damage):
