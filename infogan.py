@@ -76,14 +76,16 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):
 
 def information_loss(c, d_fake_cont, d_fake_cat, lambda_cont=0.1, lambda_cat=1.0, cont_loss='gaussian'):
     """
-    How little the discriminator knows of the codes: an upper bound of minus the mutual information of codes and images
+    How little the discriminator knows of the codes: up to constants, and with the weights given, an upper bound of minus
+    the mutual information of codes and images
     @param c: the codes that the images were generated from, (batch, n_cont + n_classes)
     @param d_fake_cont: posterior mean of the continuous codes, (batch, n_cont)
     @param d_fake_cat: posterior logits of the categorical code, (batch, n_classes)
     @param lambda_cont: weight of the continuous codes
     @param lambda_cat: weight of the categorical code
-    @param cont_loss: 'gaussian': minus the log-likelihood of a Gaussian of variance 1 around the posterior mean, up
-                      to constants (InfoGAN paper, section 5); 'chapter': the printed formula, which never looks at c
+    @param cont_loss: 'gaussian': the squared difference of code and posterior mean, as in the InfoGAN authors' MNIST
+                      code, where its weight is 0.5 (the paper also learns the posterior's standard deviation, here
+                      it is 1); 'chapter': the printed formula, which never looks at c
     @return: d_info_loss, d_cat_loss, d_cont_loss, three scalars
     """
     cont, cat = c[:, :n_cont], c[:, n_cont:]
@@ -228,8 +230,9 @@ def parser():
     codes.add_argument('--lambda-cat', type=nonnegative_float, default=1.0, metavar='WEIGHT',
                        help='weight of the categorical code in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: that of the InfoGAN paper, or the formula printed in the '
-                            'chapter, which does not compare with the code (default: %(default)s)')
+                       help='loss of the continuous code: gaussian, its squared difference from the mean that is read in '
+                            'the image, or the formula printed in the chapter, which does not compare with the code '
+                            '(default: %(default)s)')
     return result
 
 

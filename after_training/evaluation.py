@@ -31,11 +31,14 @@ def evaluate(trained, args, train_split, test_split):
     @param args: with logdir, where the classifier is kept, samples, the number of images to generate, and seed
     @param train_split, test_split: (images, labels) as from `load_split`
     @return: dict for the JSON; 'measurements' is a list of Measurement
-    @raise UserError: where there are too few images, or of other classes than the model's
+    @raise UserError: where there are too few images, all of one class, or of other classes than the model's
     """
     if min(len(train_split[0]), len(test_split[0])) < MIN_IMAGES:
         raise UserError(f'there are only {len(train_split[0])} training and {len(test_split[0])} test images: '
                         f'at least {MIN_IMAGES} of each are needed')
+    if len(np.unique(train_split[1])) < 2:
+        raise UserError('the images are all of one class: what judges generated images is a classifier, so that there '
+                        'must be two classes or more, in a folder of pictures each in a folder of its own')
     judge = load_or_train(args.logdir, train_split, test_split, args.seed, report=progress)
     # Some measures take the first images only, and data may be sorted by class.
     train_split, test_split = shuffled(*train_split), shuffled(*test_split)

@@ -214,6 +214,12 @@ def test_too_few_images_are_refused(splits, logdir):
         measure(Model(vanilla_gan, None), ((train[:100], labels[:100]), test_split), logdir)
 
 
+def test_pictures_without_classes_are_refused(splits, logdir):
+    train, test = ((images, np.zeros_like(labels)) for images, labels in splits)
+    with pytest.raises(UserError, match='all of one class'):
+        measure(Model(vanilla_gan, None), (train, test), logdir)
+
+
 # The report
 
 @pytest.mark.parametrize('args, text', [((12.3456, 0.123), '12.35 ± 0.12'), ((3.14159, None), '3.142'),
