@@ -76,8 +76,8 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):
 
 def information_loss(c, d_fake_cont, d_fake_cat, lambda_cont=0.1, lambda_cat=1.0, cont_loss='gaussian'):
     """
-    How little the discriminator knows of the codes: up to constants, and with the weights given, an upper bound of minus
-    the mutual information of codes and images
+    How little the discriminator knows of the codes: with the paper's weights, and up to constants, an upper bound of
+    minus the mutual information of codes and images
     @param c: the codes that the images were generated from, (batch, n_cont + n_classes)
     @param d_fake_cont: posterior mean of the continuous codes, (batch, n_cont)
     @param d_fake_cat: posterior logits of the categorical code, (batch, n_classes)
@@ -230,8 +230,8 @@ def parser():
     codes.add_argument('--lambda-cat', type=nonnegative_float, default=1.0, metavar='WEIGHT',
                        help='weight of the categorical code in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: gaussian, its squared difference from the mean that is read in '
-                            'the image, or the formula printed in the chapter, which does not compare with the code '
+                       help='loss of the continuous code: its squared difference from what is read in the image, or the '
+                            'formula printed in the chapter, which does not compare with the code '
                             '(default: %(default)s)')
     return result
 
