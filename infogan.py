@@ -230,8 +230,8 @@ def parser():
     codes.add_argument('--lambda-cat', type=nonnegative_float, default=1.0, metavar='WEIGHT',
                        help='weight of the categorical code in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: its squared difference from what is read in the image, or the '
-                            'formula printed in the chapter, which does not compare with the code '
+                       help='loss of the continuous code: its squared difference from what is read in the image, or '
+                            'the formula printed in the chapter, which does not compare with the code '
                             '(default: %(default)s)')
     return result
 
