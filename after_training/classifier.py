@@ -15,7 +15,7 @@ from common.errors import one_line
 from common.files import whole_file
 from common.layers import batch_norm, conv2d, dense, update_ops
 from common.random_streams import random_stream
-from common.tensorflow1 import session_config, tf
+from common.tensorflow1 import tf
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 128, 0.002
 # Part of the cache's fingerprint: count up when the network or its training changes.
@@ -60,7 +60,7 @@ def train(images, labels, n_classes, seed=0, epochs=EPOCHS, report=print):
         with tf.control_dependencies(update_ops('classifier')):
             optimize = tf.train.AdamOptimizer(learning_rate).minimize(loss)
 
-        with tf.Session(config=session_config()) as sess:
+        with tf.Session() as sess:
             sess.run(tf.global_variables_initializer())
             steps, total = 0, epochs * (len(images) // BATCH_SIZE)
             for epoch in range(epochs):
@@ -94,7 +94,7 @@ class Classifier:
             self._x = tf.placeholder(tf.float32, (None, 28, 28, 1))
             self._outputs = network(self._x, self.n_classes, training=False)
             variables = tf.global_variables()
-            self._sess = tf.Session(graph=graph, config=session_config())
+            self._sess = tf.Session(graph=graph)
             self._sess.run([variable.initializer for variable in variables],
                            {variable.initial_value: weights[variable.op.name] for variable in variables})
             graph.finalize()

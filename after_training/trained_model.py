@@ -14,7 +14,7 @@ from common import checkpoints, convolutions
 from common.errors import UserError, one_line
 from common.files import whole_folder
 from common.scripts import SCRIPTS
-from common.tensorflow1 import session_config, tf
+from common.tensorflow1 import tf
 
 _GENERATED_AT_ONCE = 500  # images; more of them need memory and gain no speed
 _RECOGNIZED_AT_ONCE = 128  # at least; the training's batch size
@@ -90,7 +90,7 @@ class TrainedModel:
         with self._gan.z.graph.as_default() as graph:
             self._variables = _variables_behind(graph, [self._gan.samples, *self._codes])
             self._saver = tf.train.Saver(self._variables)
-            self._sess = tf.Session(graph=graph, config=session_config())
+            self._sess = tf.Session(graph=graph)
             graph.finalize()
 
     def restore(self, checkpoint):

@@ -39,10 +39,10 @@ def main(argv=None):
             for model in args.models:
                 print(f'measuring {model} ...', file=sys.stderr)
                 report[name][model] = measure(model, args, data_dir)
+                if args.json:  # after each model: the whole may take an hour
+                    write_json(args.json, report)
             measured = [row for row in rows(report[name]) if set(row[1:]) != {'-'}]
             print(f'\n{markdown_table(measured, head)}', flush=True)
-    if args.json:
-        write_json(args.json, report)
 
 
 if __name__ == '__main__':

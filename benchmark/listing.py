@@ -18,7 +18,7 @@ from common.scripts import load_script
 from common.tensorflow1 import tf
 
 # What common.tensorflow1 sets or looks at; stock TensorFlow decides these itself.
-TENSORFLOW_SETTINGS = ('TF_ENABLE_ONEDNN_OPTS', 'TF_USE_LEGACY_KERAS', 'TF_NUM_INTEROP_THREADS')
+TENSORFLOW_SETTINGS = ('TF_ENABLE_ONEDNN_OPTS', 'TF_USE_LEGACY_KERAS')
 
 
 def load_data(data_dir, convolutional):

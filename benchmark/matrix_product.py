@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.tensorflow1 import session_config, tf
+from common.tensorflow1 import tf
 
 SIZE = 2048
 
@@ -16,7 +16,7 @@ def prepare_tensorflow(bfloat16=False):
     dtype = tf.bfloat16 if bfloat16 else tf.float32
     a, b = (tf.get_variable(name, initializer=tf.cast(matrix, dtype)) for name, matrix in zip('ab', _matrices()))
     product = tf.matmul(a, b).op  # the operation, not its output: nothing is copied
-    sess = tf.Session(config=session_config())
+    sess = tf.Session()
     sess.run(tf.global_variables_initializer())
     return lambda: sess.run(product)
 

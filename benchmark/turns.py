@@ -15,6 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The user's environment, before common.tensorflow1 adds to it.
 ENVIRONMENT = dict(os.environ)
 STOCK_ENVIRONMENT = {name: value for name, value in ENVIRONMENT.items() if name not in TENSORFLOW_SETTINGS}
+if ENVIRONMENT.get('ONEDNN_MAX_CPU_ISA') == 'AVX2':
+    STOCK_ENVIRONMENT['TF_ENABLE_ONEDNN_OPTS'] = '0'  # which TensorFlow chooses by itself on a CPU that has no more
 THREAD_SETTINGS = ('TF_NUM_INTRAOP_THREADS', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
 
 

@@ -105,19 +105,12 @@ def has_gpu():
 
 
 def session_config(mixed_precision=False):
-    """The `tf.ConfigProto` for a session.
-
-    On a CPU one operation runs at a time, each on all cores: running two side
-    by side makes them fight for the caches (4 % of a DCGAN step with
-    TensorFlow's own convolutions), and their order could vary. With a GPU
-    everything is TensorFlow's default.
+    """The `tf.ConfigProto` for a session: TensorFlow's defaults but for the precision.
 
     @param mixed_precision: multiply and convolve in bfloat16; weights, Adam and statistics stay float32. Only where
         `mixed_precision.bfloat16_missing()` is None
     """
     config = tf.ConfigProto()
-    if not has_gpu() and 'TF_NUM_INTEROP_THREADS' not in os.environ:
-        config.inter_op_parallelism_threads = 1
     if mixed_precision:
         config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = 1  # RewriterConfig.ON
     return config

@@ -106,14 +106,3 @@ def test_the_notes_of_the_import_are_shown_only_if_it_fails(capfd):
         os.write(2, b'a complaint\n')
         raise ImportError
     assert capfd.readouterr().err == 'a complaint\n'
-
-
-def test_on_a_cpu_one_operation_runs_at_a_time_unless_the_user_says_otherwise(monkeypatch):
-    monkeypatch.setattr(tensorflow1, 'has_gpu', lambda: False)
-    monkeypatch.delenv('TF_NUM_INTEROP_THREADS', raising=False)
-    assert tensorflow1.session_config().inter_op_parallelism_threads == 1
-    monkeypatch.setenv('TF_NUM_INTEROP_THREADS', '2')
-    assert tensorflow1.session_config().inter_op_parallelism_threads == 0
-    monkeypatch.delenv('TF_NUM_INTEROP_THREADS')
-    monkeypatch.setattr(tensorflow1, 'has_gpu', lambda: True)
-    assert tensorflow1.session_config().inter_op_parallelism_threads == 0
