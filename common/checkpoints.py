@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 
 from common.errors import UserError
 from common.files import delete_folder, whole_folder, write_json
@@ -85,14 +87,15 @@ def restore(saver, sess, checkpoint):
     @raise DamagedCheckpoint: before any variable is touched
     """
     state = read_state(checkpoint)
-    # saver.restore would look for the file by a pattern, in which a folder's name such as 'runs[1]' has a meaning.
-    sess.run(saver.saver_def.restore_op_name, {saver.saver_def.filename_tensor_name: _prefix(checkpoint.path)})
+    with _name_without_pattern(checkpoint.path) as path:
+        saver.restore(sess, _prefix(path))
     return state
 
 
 def shapes(checkpoint):
     """{name: shape} of the variables in a checkpoint."""
-    return tf.train.load_checkpoint(_prefix(checkpoint.path)).get_variable_to_shape_map()
+    with _name_without_pattern(checkpoint.path) as path:
+        return tf.train.load_checkpoint(_prefix(path)).get_variable_to_shape_map()
 
 
 def load_newest_good(candidates, load):
@@ -140,6 +143,16 @@ def delete_old(directory, keep_last, keep_every):
     for checkpoint in list_checkpoints(directory)[:-keep_last]:
         if checkpoint.step_in_epoch or checkpoint.epoch % keep_every:
             delete_folder(checkpoint.path)
+
+
+@contextlib.contextmanager
+def _name_without_pattern(path):
+    """A folder under a name by which TensorFlow finds it: in 'runs[1]' it sees a pattern, wherever it reads."""
+    if not set(path) & set('*?[' + '\\' * (os.sep != '\\')):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield shutil.copytree(path, os.path.join(folder, 'checkpoint'))
 
 
 def _prefix(path):

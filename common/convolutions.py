@@ -28,7 +28,7 @@ import numpy as np
 
 from common.tensorflow1 import has_gpu, tf
 
-_direct = bool(os.environ.get('GAN_DIRECT_CONVOLUTION'))
+_direct = os.environ.get('GAN_DIRECT_CONVOLUTION', '0') not in ('', '0')
 
 # At these points and at infinity. Any five do; these lose least to rounding of some that were tried.
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)

@@ -29,14 +29,15 @@ _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(['with_tensorflow'])
 
 
-def write_mnist(folder, images=160, seed=0, other_pixels=0):
-    """Write a mnist.npz of random images into `folder`, other at some pixels; returns the folder as a string."""
+def write_mnist(folder, images=160, seed=0, other_pixels=0, other_labels=0):
+    """Write a mnist.npz of random images into `folder`, some pixels or labels changed; returns its name."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for part, count in (('train', images * 7 // 8), ('test', images - images * 7 // 8)):
         arrays[f'x_{part}'] = rng.integers(0, 256, (count, 28, 28), np.uint8)
         arrays[f'y_{part}'] = rng.integers(0, 10, count, np.uint8)
     arrays['x_train'].flat[5000:5000 + other_pixels] ^= 1
+    arrays['y_train'][:other_labels] ^= 1
     os.makedirs(folder, exist_ok=True)
     np.savez(os.path.join(folder, 'mnist.npz'), **arrays)
     return str(folder)

@@ -66,7 +66,7 @@ def test_plain_operations_where_the_fast_way_does_not_fit(rng, monkeypatch, heig
     assert {'Conv2D', 'Conv2DBackpropInput'} <= operations and 'BatchMatMulV2' not in operations
 
 
-@pytest.mark.parametrize('setting, direct', [('', False), ('1', True)])
+@pytest.mark.parametrize('setting, direct', [('', False), ('0', False), ('1', True)])
 def test_the_environment_turns_it_off(setting, direct):
     code = 'from common import convolutions; print(convolutions.is_direct())'
     result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,

@@ -51,7 +51,8 @@ def read_data_set(data_dir, name):
 def _check_data_dir(data_dir, may_be_missing):
     if not os.path.lexists(data_dir):
         if not may_be_missing:
-            raise UserError(f'data directory {data_dir!r} does not exist: create it or correct the name')
+            raise UserError(f'data directory {data_dir!r} does not exist: create it, or name the right one with '
+                            '--data-dir')
     elif not os.path.isdir(data_dir):
         raise UserError(f'data directory {data_dir!r} is not a directory: give the folder that holds the files')
     elif not os.access(data_dir, os.R_OK | os.X_OK):
