@@ -59,17 +59,23 @@ def test_whole_run(whole):
     assert len(variables(whole / 'vanilla', 'epoch_0006')) == 16 * 3 + 4
 
 
+def run_to_its_death(*args, at, script=SCRIPT):
+    """Run a script that is killed when it first makes, renames or removes what has `at` in its name."""
+    assert run(script, *args, before=functools.partial(at_change, at, signal.SIGKILL)).status == -signal.SIGKILL
+
+
 def test_killed_again_and_again(whole, settings, tmp_path):
     """SIGKILL at random instants, most of them inside the writing of a checkpoint: the end is as if nothing was."""
     when = random.Random(0)
     start = (*settings, '--logdir', tmp_path)
-    for wait_for, times, options in [('saved', 3, CONSTANTLY), ('saved', 5, CONSTANTLY), ('Epoch 3/6 done', 1, ())]:
-        process = Process(SCRIPT, *start, *options)
-        process.wait_for(wait_for, times)
+    for times in 3, 5:
+        process = Process(SCRIPT, *start, *CONSTANTLY)
+        process.wait_for('saved', times)
         time.sleep(when.uniform(0, 0.2))
         process.signal(signal.SIGKILL)
         assert process.end().status == -signal.SIGKILL
         start = '--resume', '--logdir', tmp_path
+    run_to_its_death(*start, '--save-minutes', 5, at='epoch_0003.png')
     result = run(SCRIPT, *start)
     assert result.status == 0 and result.err == '', result.err
     assert 'continuing from' in result.out
@@ -78,10 +84,7 @@ def test_killed_again_and_again(whole, settings, tmp_path):
 
 
 def test_killed_before_the_first_checkpoint(whole, settings, tmp_path):
-    process = Process(SCRIPT, *settings, '--logdir', tmp_path)
-    process.wait_for('Epoch 1/6 - ')
-    process.signal(signal.SIGKILL)
-    assert process.end().status == -signal.SIGKILL
+    run_to_its_death(*settings, '--logdir', tmp_path, at='epoch_0001.png')
     assert checkpoint_names(tmp_path / 'vanilla') == []
     result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 40)
     assert result.status == 0 and 'no checkpoint was saved yet' in result.out
@@ -90,9 +93,8 @@ def test_killed_before_the_first_checkpoint(whole, settings, tmp_path):
 
 def test_killed_before_there_is_a_run(settings, tmp_path):
     """The same command starts it, as if it had never been there."""
-    result = run(SCRIPT, *settings, '--logdir', tmp_path,
-                 before=functools.partial(at_change, 'settings.json', signal.SIGKILL))
-    assert result.status == -signal.SIGKILL and os.listdir(tmp_path / 'vanilla')
+    run_to_its_death(*settings, '--logdir', tmp_path, at='settings.json')
+    assert os.listdir(tmp_path / 'vanilla')
     assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path), 'no run in')
     result = run(SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1)
     assert result.status == 0 and result.err == '', result.err
@@ -101,10 +103,7 @@ def test_killed_before_there_is_a_run(settings, tmp_path):
 
 def test_stopped_before_the_first_step(settings, tmp_path):
     """There is no checkpoint yet when a run that was killed early is resumed and stopped at once."""
-    process = Process(SCRIPT, *settings, '--logdir', tmp_path)
-    process.wait_for('Epoch 1/6 - ')
-    process.signal(signal.SIGKILL)
-    process.end()
+    run_to_its_death(*settings, '--logdir', tmp_path, at='epoch_0001.png')
     assert checkpoint_names(tmp_path / 'vanilla') == []
     result = run(SCRIPT, '--resume', '--logdir', tmp_path, before=_stop_at_first_chance)
     assert result.status == 143 and result.err == '', result.err
@@ -130,11 +129,9 @@ def test_dcgan_killed(tmp_path):
     """The same with moving averages and convolutions."""
     settings = ('--data-dir', write_mnist(tmp_path / 'data', images=96), '--batch-size', 32, '--epochs', 2)
     assert run('dcgan.py', *settings, '--logdir', tmp_path / 'whole').status == 0
-    process = Process('dcgan.py', *settings, '--logdir', tmp_path / 'killed', *CONSTANTLY)
-    process.wait_for('saved')
-    process.signal(signal.SIGKILL)
-    assert process.end().status == -signal.SIGKILL
-    assert checkpoint_names(tmp_path / 'killed' / 'dcgan')[-1] < 'epoch_0002'
+    run_to_its_death(*settings, '--logdir', tmp_path / 'killed', *CONSTANTLY, script='dcgan.py',
+                     at='epoch_0001-step_000002')
+    assert checkpoint_names(tmp_path / 'killed' / 'dcgan')[-1] == 'epoch_0001-step_000001'
     assert run('dcgan.py', '--resume', '--logdir', tmp_path / 'killed').status == 0
     assert any('moving_variance' in name for name in variables(tmp_path / 'whole' / 'dcgan', 'epoch_0002'))
     assert_same_run(tmp_path / 'killed' / 'dcgan', tmp_path / 'whole' / 'dcgan')
@@ -142,18 +139,16 @@ def test_dcgan_killed(tmp_path):
 
 @pytest.mark.parametrize('number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_by_a_signal(whole, settings, tmp_path, number, status):
-    process = Process(SCRIPT, *settings, '--logdir', tmp_path)
-    process.wait_for('Epoch 1/6 done')
-    process.signal(number)
-    result = process.end()
+    """While it writes the checkpoint after step 5: that and the one step that was under way are kept."""
+    result = run(SCRIPT, *settings, '--logdir', tmp_path, *CONSTANTLY,
+                 before=functools.partial(at_change, 'epoch_0000-step_000005', number))
     assert result.status == status and result.err == '', result.err
     assert f'{number.name}: saving' in result.out
     newest = checkpoint_names(tmp_path / 'vanilla')[-1]
     assert newest in result.out.split(number.name)[1]  # where the model is
-    step = state(tmp_path / 'vanilla', newest)['steps']
-    assert STEPS_PER_EPOCH <= step < 4 * STEPS_PER_EPOCH
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 4 * STEPS_PER_EPOCH)
-    assert result.status == 0 and f'(step {step})' in result.out
+    assert state(tmp_path / 'vanilla', newest)['steps'] == 6
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--save-minutes', 5, '--max-steps', 4 * STEPS_PER_EPOCH)
+    assert result.status == 0 and '(step 6)' in result.out
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
@@ -238,6 +233,7 @@ def test_overwrite_deletes_only_the_old_run(copied, data):
 @pytest.mark.parametrize('option, value, named', [
     ('--batch-size', 9, 'batch_size is 9 instead of 8'), ('--seed', 1, 'seed is 1 instead of 0'),
     ('--g-learning-rate', 0.001, 'g_learning_rate is 0.001 instead of 0.0002'),
+    ('--split', 'train', "split is 'train' instead of 'all'"),
     ('--data-dir', 'other', 'data_crc32'), ('--data-dir', 'one pixel', 'data_crc32'),
     ('--data-dir', 'more', 'images is 161 instead of 160')])
 def test_other_settings_are_refused(whole, tmp_path, option, value, named):

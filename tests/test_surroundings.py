@@ -5,6 +5,8 @@ import contextlib
 import functools
 import importlib
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from common import convolutions, run_script
 from common.arguments import path
 from common.scripts import SCRIPTS
-from runs import ROOT, Process, assert_refused, checkpoint_names, run, write_mnist
+from runs import ROOT, assert_refused, at_change, checkpoint_names, run, write_mnist
 
 SCRIPT = 'vanilla_gan.py'
 
@@ -34,7 +36,7 @@ def assert_ran(result, logdir, steps=2):
     assert checkpoint_names(logdir / 'vanilla')[-1] == f'epoch_0000-step_{steps:06d}'
 
 
-@pytest.mark.parametrize('name', ['runs[1]', 'what?', 'a*b', 'my "new" logs', '数字'])
+@pytest.mark.parametrize('name', ['runs[1]', 'what? *', 'my "new" 数字'])
 def test_any_name_of_a_folder(short, tmp_path, name):
     assert_ran(run(SCRIPT, *short, '--logdir', tmp_path / name), tmp_path / name)
     result = run(SCRIPT, '--resume', '--logdir', tmp_path / name, '--max-steps', 3)
@@ -64,8 +66,8 @@ def test_printed_commands_work_when_pasted(short, tmp_path):
     assert go_on.returncode == 0 and '(step 2)' in go_on.stdout, go_on.stderr
     tensorboard = lines['To see the curves'].strip()
     assert tensorboard.endswith("'--logdir=my logs' --samples_per_plugin images=1000")
-    version = tensorboard.partition(' \'--logdir')[0] + ' --version'
-    assert subprocess.run(version, shell=True, cwd=tmp_path, capture_output=True).returncode == 0
+    python = shlex.split(tensorboard)[0]
+    assert shutil.which(python) or (tmp_path / python).exists()
 
 
 def test_data_are_found_again_from_another_folder(data, tmp_path):
@@ -158,23 +160,19 @@ def test_in_a_thread(short, tmp_path):
 
 def _ignore_hangups():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    at_change('epoch_0001.png', signal.SIGHUP)
 
 
 def test_the_terminal_is_closed(data, tmp_path):
-    process = Process(SCRIPT, '--data-dir', data, '--batch-size', 8, '--logdir', tmp_path)
-    process.wait_for('Epoch 1/100 done')
-    process.signal(signal.SIGHUP)
-    result = process.end()
+    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--logdir', tmp_path,
+                 before=functools.partial(at_change, 'epoch_0001.png', signal.SIGHUP))
     assert result.status == 129 and result.err == '' and 'SIGHUP: saving' in result.out, result.err
 
 
 def test_the_terminal_is_closed_under_nohup(data, tmp_path):
-    process = Process(SCRIPT, '--data-dir', data, '--batch-size', 8, '--epochs', 3, '--logdir', tmp_path,
-                      before=_ignore_hangups)
-    process.wait_for('Epoch 1/3 done')
-    process.signal(signal.SIGHUP)
-    result = process.end()
-    assert result.status == 0 and 'Finished after 3 epochs' in result.out, result.err
+    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 2, '--logdir', tmp_path,
+                 before=_ignore_hangups)
+    assert result.status == 0 and 'Finished after 2 epochs' in result.out, result.err
 
 
 def test_ctrl_c_before_the_training(capsys):
