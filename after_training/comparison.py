@@ -62,11 +62,14 @@ def table(found):
 
 
 def cell(lines):
-    """One training with its standard error, or the mean of several with their range."""
+    """One training with its standard error, or several: the mean and the range."""
     if len(lines) < 2:
         return with_error(*(lines[0].get(part) for part in ('value', 'error', 'interval'))) if lines else ''
     values = [line['value'] for line in lines]
-    return '{:.4g} ({:.4g} to {:.4g})'.format(statistics.fmean(values), min(values), max(values))
+    low, high = min(values), max(values)
+    if low < 0 < high:  # as a correlation, whose sign a training chooses by chance: a mean would say nothing
+        return f'{low:.4g} to {high:.4g}'
+    return f'{statistics.fmean(values):.4g} ({low:.4g} to {high:.4g})'
 
 
 def draw(measure, trainings, folder):

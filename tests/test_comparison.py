@@ -40,6 +40,10 @@ def test_the_table_shows_the_last_epoch_and_the_mean_over_seeds(files, capsys):
     assert lines == [['score', '7 (6 to 8)', '9.000 ± 0.010', '9.900 ± 0.020'], ['likelihood', '200', '', '']]
 
 
+def test_opposite_signs_have_no_mean():
+    assert comparison.cell([{'value': -0.8}, {'value': 0.6}]) == '-0.8 to 0.6'
+
+
 def test_the_pictures_show_the_epochs(files, tmp_path, capsys, monkeypatch):
     figures = []
     monkeypatch.setattr(comparison, 'new_figure', lambda **size: figures.append(new_figure(**size)) or figures[-1])
