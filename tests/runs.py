@@ -12,6 +12,7 @@ import multiprocessing.forkserver
 import os
 import resource
 import runpy
+import signal
 import sys
 import tempfile
 import time
@@ -105,6 +106,8 @@ class Process:
 def _run_script(script, args, stdout, stderr, before):
     for number, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job or nohup may have ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.chdir(os.path.dirname(stdout))
     sys.argv = [script, *args]
     if before:
