@@ -107,13 +107,13 @@ def test_another_label_is_other_data(data, tmp_path):
                    'data_crc32', '--data-dir')
 
 
-def _convolve_directly():
-    convolutions._direct = True
+def _convolve_otherwise():
+    convolutions._direct = not convolutions._direct
 
 
 def test_other_convolutions_than_the_run_was_begun_with(short, tmp_path):
     run(SCRIPT, *short, '--logdir', tmp_path)
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 3, before=_convolve_directly)
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 3, before=_convolve_otherwise)
     assert result.status == 0 and result.err.count('\n') == 1, result.err
     assert 'GAN_DIRECT_CONVOLUTION' in result.err and 'rounding' in result.err
 
