@@ -127,7 +127,7 @@ def _stop_at_first_chance():
 
 def test_dcgan_killed(tmp_path):
     """The same with moving averages and convolutions."""
-    settings = ('--data-dir', write_mnist(tmp_path / 'data', images=96), '--batch-size', 32, '--epochs', 2)
+    settings = ('--data-dir', write_mnist(tmp_path / 'data', images=48), '--batch-size', 16, '--epochs', 2)
     assert run('dcgan.py', *settings, '--logdir', tmp_path / 'whole').status == 0
     run_to_its_death(*settings, '--logdir', tmp_path / 'killed', *CONSTANTLY, script='dcgan.py',
                      at='epoch_0001-step_000002')
