@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from common import tf
 from common.event_files import SummaryWriter, cut_events, event_files, image_summary, read_events
 from common.images import images_as_png
+from runs import flip_a_bit
 
 STEPS = 5
 
@@ -29,14 +30,6 @@ def begins(path):
     for record in tf.python_io.tf_record_iterator(path):
         ends.append(ends[-1] + 12 + len(record) + 4)
     return ends
-
-
-def flip_a_bit(path, at):
-    with open(path, 'r+b') as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 4]))
 
 
 def losses(events):

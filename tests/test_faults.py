@@ -12,8 +12,8 @@ import threading
 import pytest
 
 from common import checkpoints
-from runs import (Process, assert_refused, assert_same_run, checkpoint_names, limit_file_size, read_bytes, run,
-                  summaries, tree, write_mnist)
+from runs import (Process, assert_refused, assert_same_run, checkpoint_names, flip_a_bit, limit_file_size, read_bytes,
+                  run, summaries, tree, write_mnist)
 
 SCRIPT = 'vanilla_gan.py'
 LAST = 'epoch_0004'
@@ -47,11 +47,7 @@ def _truncate(path, name='model.ckpt.data-00000-of-00001'):
 
 
 def _flip_a_bit(path):
-    with open(path / 'model.ckpt.data-00000-of-00001', 'r+b') as file:
-        file.seek(1_000_000)
-        byte = file.read(1)[0]
-        file.seek(1_000_000)
-        file.write(bytes([byte ^ 1]))
+    flip_a_bit(path / 'model.ckpt.data-00000-of-00001', 1_000_000)
 
 
 def _remove_data(path):
@@ -256,10 +252,7 @@ def test_half_an_event(whole, copied, cut):
 def test_a_flipped_bit_in_the_curves(whole, copied):
     """It is told on resuming, and costs one event: here the pictures of epoch 2."""
     events, = copied.glob('events.out.tfevents.*')
-    content = bytearray(events.read_bytes())
-    at = content.index(read_bytes(copied / 'samples' / 'epoch_0002.png')) + 1000
-    content[at] ^= 1
-    events.write_bytes(content)
+    flip_a_bit(events, events.read_bytes().index(read_bytes(copied / 'samples' / 'epoch_0002.png')) + 1000)
     result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent)
     assert result.status == 0 and events.name in result.err and result.err.count('\n') == 1
     expected = [point for point in summaries(whole) if point[:2] != (7, 'samples')]
