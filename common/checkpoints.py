@@ -21,6 +21,8 @@ from common.files import delete_folder, whole_folder, write_json
 from common.terminal import say
 from common.tensorflow1 import tf
 
+# What TensorFlow takes for a pattern in a path; Windows has \ between folders.
+_OF_PATTERNS = set('*?[') if os.sep == '\\' else set('*?[\\')
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
 
 Checkpoint = collections.namedtuple('Checkpoint', 'path epoch step_in_epoch')
@@ -148,7 +150,7 @@ def delete_old(directory, keep_last, keep_every):
 @contextlib.contextmanager
 def _name_without_pattern(path):
     """A folder under a name by which TensorFlow finds it: in 'runs[1]' it sees a pattern, wherever it reads."""
-    if not set(path) & set('*?[' + '\\' * (os.sep != '\\')):
+    if not _OF_PATTERNS & set(path):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:

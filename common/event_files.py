@@ -90,7 +90,7 @@ def read_events(path):
     with contextlib.suppress(tf.errors.DataLossError):
         for record in tf.python_io.tf_record_iterator(path):
             records.append(record)
-            end += _HEADER.size + len(record) + _FOOTER.size
+            end += _size(record)
     if end < os.path.getsize(path):
         with open(path, 'rb') as file:
             file.seek(end)
@@ -102,7 +102,7 @@ def read_events(path):
 def _search(content):
     """The records that can be found in the bytes `content`, and the number of bytes that belong to none."""
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c  # slow: for damaged files only
-    records, good, at = [], 0, 0
+    records, lost, good, at = [], 0, 0, 0  # good: where the last good record ends
     while at + _HEADER.size <= len(content):
         length, checksum = _HEADER.unpack_from(content, at)
         if masked_crc32c(content[at:at + 8]) != checksum:
@@ -110,13 +110,14 @@ def _search(content):
             continue
         start, end = at + _HEADER.size, at + _HEADER.size + length
         if end + _FOOTER.size > len(content):
-            return records, at - sum(map(_size, records))  # half a record
+            return records, lost + at - good  # half a record
         if masked_crc32c(content[start:end]) == _FOOTER.unpack_from(content, end)[0]:
             records.append(content[start:end])
+            lost += at - good
             good = end + _FOOTER.size
         at = end + _FOOTER.size
-    lost_at_the_end = len(content) - good if len(content) - good >= _HEADER.size else 0
-    return records, good + lost_at_the_end - sum(map(_size, records))
+    rest = len(content) - good
+    return records, lost + (rest if rest >= _HEADER.size else 0)
 
 
 def _size(record):
