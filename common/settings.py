@@ -95,22 +95,25 @@ def check_same_settings(run_dir, model, args, data_print):
     """
     saved = read_settings(run_dir)
     before, now = {'model': saved['model'], **saved['settings']}, {'model': model, **vars(args)}
-    differences = [f'{name} is {now.get(name)!r} instead of {before.get(name)!r}' for name in {**before, **now}
-                   if name not in _FREE | _CHANGEABLE and now.get(name) != before.get(name)]
-    of_the_data = [f'{name} is {data_print[name]!r} instead of {saved["data"].get(name)!r}' for name in data_print
-                   if data_print[name] != saved['data'].get(name)]
-    where = 'say with --data-dir where its data are'
-    if differences:
+    of_settings = _differences(now, before, [name for name in {**before, **now} if name not in _FREE | _CHANGEABLE])
+    of_data = _differences(data_print, saved['data'], data_print)
+    where = ['say with --data-dir where its data are'] if of_data else []
+    if of_settings:
+        choices = ['leave these options out', *where, 'or start another run with --logdir or --overwrite']
         raise UserError(f'cannot continue the run in {run_dir} with other settings: '
-                        f'{"; ".join(differences + of_the_data)}; leave these options out, '
-                        f'{f"{where}, " * bool(of_the_data)}or start another run with --logdir or --overwrite')
-    if of_the_data:
+                        f'{"; ".join(of_settings + of_data)}; {", ".join(choices)}')
+    if of_data:
         raise UserError(f'the data in {args.data_dir} are not those that the run in {run_dir} was trained on '
-                        f'({"; ".join(of_the_data)}): {where}')
+                        f'({"; ".join(of_data)}): {where[0]}')
     if saved.get('direct_convolution') != convolutions.is_direct():
         return ('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
                 'and with it the bits')
     return None
+
+
+def _differences(now, before, names):
+    return [f'{name} is {now.get(name)!r} instead of {before.get(name)!r}' for name in names
+            if now.get(name) != before.get(name)]
 
 
 def fingerprint(images, labels=None):
