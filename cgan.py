@@ -3,7 +3,6 @@
 Chapter section "Conditional GAN"; Mirza & Osindero 2014, arXiv:1411.1784.
 """
 
-from argparse import SUPPRESS
 from types import SimpleNamespace
 
 import numpy as np
@@ -147,10 +146,7 @@ def train(args):
 
 def parser():
     """The command line and its defaults, the chapter's settings."""
-    result = training_parser(__doc__, epochs=100)
-    # Known when the data are loaded; hidden, but an option so that --resume and sample.py find it in settings.json.
-    result.add_argument('--n-classes', type=int, default=10, help=SUPPRESS)
-    return result
+    return training_parser(__doc__, epochs=100, labels=True)
 
 
 def main(argv=None):

@@ -7,7 +7,6 @@ MNIST code does in its every layer. Here it joins the image only, and once more 
 where it costs next to nothing and tells the last layer directly which digit the features should show.
 """
 
-from argparse import SUPPRESS
 from types import SimpleNamespace
 
 import numpy as np
@@ -168,10 +167,7 @@ def train(args):
 
 def parser():
     """The command line and its defaults, the chapter's settings for DCGAN and CGAN."""
-    result = training_parser(__doc__, epochs=25)
-    # Known when the data are loaded; hidden, but an option so that --resume and sample.py find it in settings.json.
-    result.add_argument('--n-classes', type=int, default=10, help=SUPPRESS)
-    return result
+    return training_parser(__doc__, epochs=25, labels=True)
 
 
 def main(argv=None):

@@ -52,11 +52,12 @@ def add_data_arguments(parser):
     parser.add_argument('--invert', action='store_true', help='swap black and white: for ink on paper')
 
 
-def training_parser(description, epochs):
+def training_parser(description, epochs, labels=False):
     """The arguments that the training scripts share.
 
     @param description: first sentences of the script's --help
     @param epochs: default of --epochs: the chapter's number for its models
+    @param labels: whether the model is told labels, so that args have `n_classes`, 10 until the data are loaded
     @return: Parser; a script may add arguments of its own
     """
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,6 +116,8 @@ def training_parser(description, epochs):
     saving.add_argument('--deterministic', action='store_true',
                         help='insist on operations that give the same bits each time; on a CPU all of '
                              'them do already, on a GPU this is slower')
+    if labels:  # hidden, but an option, so that --resume and sample.py find it in settings.json
+        parser.add_argument('--n-classes', type=int, default=10, help=argparse.SUPPRESS)
     return parser
 
 
