@@ -16,7 +16,8 @@ def sweep(model, args, data_dir):
     settings = [(batch_size, cores) for batch_size in SWEEP if batch_size <= args.images]
     settings += [(args.batch_size, threads) for threads in range(1, cores)]
     variant = 'ours_mixed' if args.mixed_precision else 'ours'
-    workers = [Worker(('model', variant, model, batch_size, data_dir), steps_in_turn(model, args), threads)
+    steps = steps_in_turn(model, args)
+    workers = [Worker(('model', variant, model, batch_size, data_dir), steps, threads)
                for batch_size, threads in settings]
     with all_closed(workers):
         times = take_turns(workers, args.rounds)

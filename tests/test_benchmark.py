@@ -93,7 +93,7 @@ def test_the_listings_generator_updates_run_the_discriminator_on_real_images():
     assert count_computed('dcgan', 1)['listing'] == own + 2 * sum(CONV)  # all of it but its last layer, in two updates
 
 
-def slot_means(gan, sess, adam):
+def slot_means(sess, adam):
     """{variable: first moment of its Adam}, which after one update is 1 - beta1 = half the gradient."""
     slots = [var for var in tf.global_variables() if re.search(rf'/{adam}$', var.op.name)]
     return {var.op.name.split(f'/{adam}')[0].replace('optimizers/', ''): value
@@ -132,7 +132,7 @@ def test_the_listing_trains_as_the_script_does(model):
             var.load(weights[var.op.name], sess)
         sess.run(g_run, ours.feed(gan, X_real=x, **inputs))
         assert {var.op.name for var in gan.d_vars if not np.array_equal(weights[var.op.name], sess.run(var))} == set()
-        expected = [slot_means(gan, sess, adam) for adam in ('d_listing', 'g_listing')]
+        expected = [slot_means(sess, adam) for adam in ('d_listing', 'g_listing')]
 
     gan = script.build_graph(args)
     with tf.Session() as sess:
@@ -144,7 +144,7 @@ def test_the_listing_trains_as_the_script_does(model):
         for var in gan.d_vars:
             var.load(weights[var.op.name], sess)
         sess.run(gan.g_opt, ours.feed(gan, **inputs))
-        got = [slot_means(gan, sess, adam) for adam in ('d_adam', 'g_adam')]
+        got = [slot_means(sess, adam) for adam in ('d_adam', 'g_adam')]
     assert close(got[0], expected[0])
     assert close(got[1], expected[1])
 
