@@ -4,6 +4,8 @@ import io
 import os
 import sys
 
+import numpy as np
+
 from common.errors import UserError
 
 N_ROWS, N_COLUMNS = 4, 10
@@ -24,16 +26,18 @@ def display_images(data, image_size=28, save_to=None, show=None):
         raise UserError(f'the grid shows {N_ROWS * N_COLUMNS} images, but there are only {len(data)}')
     if show is None:
         show = save_to is None
+    grid = [_stretched(img).reshape(image_size, image_size) for img in data[:N_ROWS * N_COLUMNS]]
+    grid = np.block([grid[i:i + N_COLUMNS] for i in range(0, len(grid), N_COLUMNS)])
+
+    # One axes instead of the chapter's 40, which take ten times as long to draw.
     fig = _window() if show else new_figure(figsize=(10, 4))
-    axes = fig.subplots(N_ROWS, N_COLUMNS)
-    images = data[:N_ROWS * N_COLUMNS]
-    for i, ax in enumerate(axes.flatten()):
-        img = images[i]
-        img = (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
-        ax.imshow(img.reshape(image_size, image_size), cmap='gray', vmin=0, vmax=1)
-        ax.xaxis.set_visible(False)
-        ax.yaxis.set_visible(False)
-    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0, hspace=0)
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.imshow(grid, cmap='gray', vmin=0, vmax=1, aspect='auto')
+    for x in range(N_COLUMNS + 1):
+        ax.axvline(x * image_size - 0.5, color='black', linewidth=1)
+    for y in range(N_ROWS + 1):
+        ax.axhline(y * image_size - 0.5, color='black', linewidth=1)
+    ax.axis('off')
     if save_to is not None:
         fig.savefig(save_to, format='png')
     if show:
@@ -41,6 +45,10 @@ def display_images(data, image_size=28, save_to=None, show=None):
         if plt.get_backend().lower() != 'agg':
             plt.show()
         plt.close(fig)
+
+
+def _stretched(img):
+    return (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
 
 
 def _window():

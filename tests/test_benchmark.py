@@ -195,13 +195,11 @@ def test_comparison_runs(tmp_path):
 
 
 def test_sweep_profile_and_flat_run():
-    result = benchmark('--models', 'cgan', '--steps', 1, '--rounds', 1, '--images', 40, '--batch-size', 20,
-                       '--sweep', '--profile')
+    result = benchmark('--models', 'cgan', '--steps', 1, '--rounds', 1, '--images', 60, '--batch-size', 60,
+                       '--sweep', '--profile', '--flat', 2)
     assert result.returncode == 0, result.stderr
     assert re.search(r'\| cgan +\| 32 ', result.stdout) and re.search(r'\| cgan +\| \w*MatMul', result.stdout)
-    result = benchmark('--models', 'vanilla', '--flat', 2, '--batch-size', 2500)
-    assert result.returncode == 0, result.stderr
-    assert re.search(r'\| vanilla +\| 2 ', result.stdout)
+    assert re.search(r'\| cgan +\| 2 ', result.stdout)
 
 
 @pytest.mark.parametrize('arguments, mistake', [
