@@ -1,5 +1,9 @@
 """What the training scripts share: data, batches, layers, pictures, and the care for a training run."""
 
+from common.terminal import quiet_ctrl_c
+
+quiet_ctrl_c()  # before the imports that take time
+
 from common.tensorflow1 import tf
 from common.arguments import nonnegative_float, number, run_script, training_parser
 from common.batches import count_batches, gen_batches, gen_batches_label

@@ -6,7 +6,7 @@ import sys
 
 from common.datasets import DATASETS, DEFAULT_DATA_DIR
 from common.errors import UserError
-from common.terminal import prepare_standard_streams, say
+from common.terminal import restore_ctrl_c, prepare_standard_streams, say
 
 
 class Parser(argparse.ArgumentParser):
@@ -125,6 +125,7 @@ def run_script(main):
     """Call `main()`; a UserError becomes one sentence on stderr and the exit status it names."""
     prepare_standard_streams()
     try:
+        restore_ctrl_c()
         main()
     except UserError as error:
         say(f'{os.path.basename(sys.argv[0])}: {error}', sys.stderr)

@@ -4,7 +4,10 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def say(line, file=None):
@@ -12,6 +15,30 @@ def say(line, file=None):
     # OSError: a full disk or a closed pipe under the log; ValueError: a closed file, or letters that it cannot encode.
     with contextlib.suppress(OSError, ValueError):
         print(line, file=file, flush=True)
+
+
+def quiet_ctrl_c():
+    """Ctrl-C while a script of this project still imports what it needs ends it with 'interrupted', not a traceback.
+
+    Until `run_script` takes over. In any other program that imports `common` Ctrl-C does what it did.
+    """
+    program = getattr(sys.modules['__main__'], '__file__', None)
+    if (program and os.path.dirname(os.path.abspath(program)) == ROOT
+            and signal.getsignal(signal.SIGINT) == signal.default_int_handler):
+        signal.signal(signal.SIGINT, _end_interrupted)
+
+
+def _end_interrupted(number, _):
+    """No exception: in the middle of an import one comes out as any of a dozen others."""
+    say('\ninterrupted', sys.stderr)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def restore_ctrl_c():
+    """Take `quiet_ctrl_c` back: Ctrl-C is a KeyboardInterrupt."""
+    if signal.getsignal(signal.SIGINT) == _end_interrupted:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def prepare_standard_streams():
@@ -32,8 +59,7 @@ def python_command(script, *arguments):
 
     @param script: file name in the folder of the scripts, such as 'dcgan.py'
     """
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return shlex.join([_python(), _from_here(os.path.join(root, script)), *arguments])
+    return shlex.join([_python(), _from_here(os.path.join(ROOT, script)), *arguments])
 
 
 def tensorboard_command(logdir):

@@ -175,6 +175,28 @@ def test_the_terminal_is_closed_under_nohup(data, tmp_path):
     assert result.status == 0 and 'Finished after 2 epochs' in result.out, result.err
 
 
+CTRL_C_WHILE_IT_IMPORTS = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(name, path, target=None):
+        if name == 'common.tensorflow1':
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupt)
+"""
+
+
+@pytest.mark.parametrize('program, says', [
+    (['vanilla_gan.py'], '\ninterrupted\n'), (['sample.py'], '\ninterrupted\n'), (['evaluate.py'], '\ninterrupted\n'),
+    (['-c', 'import common'], 'Traceback')])  # another program's own is left alone
+def test_ctrl_c_while_a_script_imports(tmp_path, program, says):
+    (tmp_path / 'sitecustomize.py').write_text(CTRL_C_WHILE_IT_IMPORTS)
+    result = subprocess.run([sys.executable, *program], cwd=ROOT, capture_output=True, text=True,
+                            env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert result.returncode == -signal.SIGINT and result.stderr.startswith(says), result.stderr
+    assert says == 'Traceback' or result.stderr == says
+
+
 def test_ctrl_c_before_the_training(capsys):
     def interrupted():
         raise KeyboardInterrupt
