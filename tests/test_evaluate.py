@@ -25,7 +25,7 @@ from common.errors import UserError
 from common.packed_images import PackedImages
 from common.run_folder import RunFolder
 from made_runs import MadeRun
-from runs import assert_refused, run
+from runs import assert_refused, run, write_mnist
 
 SAMPLES = 500
 
@@ -302,7 +302,7 @@ def test_three_classes(small_data, tmp_path, monkeypatch):
 
 
 def test_the_same_command_gives_the_same_numbers(tmp_path):
-    MadeRun(vanilla_gan, str(tmp_path), ['--dataset', 'mnist_5k'])
+    MadeRun(vanilla_gan, str(tmp_path), ['--data-dir', write_mnist(tmp_path / 'data', images=2000)])
     files = [tmp_path / name for name in ('first.json', 'again.json')]
     for file in files:
         result = run('evaluate.py', 'vanilla', '--logdir', tmp_path, '--samples', 200, '--json', file)
