@@ -23,9 +23,10 @@ from common.arguments import Parser, path
 from common.datasets import DEFAULT_DATA_DIR
 from common.errors import UserError, one_line
 from common.files import whole_file
+from common.scripts import ROOT
 
 FOLDER = 'pretrained'
-HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), FOLDER)
+HERE = os.path.join(ROOT, FOLDER)
 
 
 def find(model, logdir, folder=None):

@@ -10,8 +10,8 @@ import tempfile
 
 from benchmark.listing import TENSORFLOW_SETTINGS
 from common.errors import UserError
+from common.scripts import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The user's environment, before common.tensorflow1 adds to it.
 ENVIRONMENT = dict(os.environ)
 STOCK_ENVIRONMENT = {name: value for name, value in ENVIRONMENT.items() if name not in TENSORFLOW_SETTINGS}

@@ -6,7 +6,7 @@ import sys
 
 from common.datasets import DATASETS, DEFAULT_DATA_DIR
 from common.errors import UserError
-from common.terminal import restore_ctrl_c, prepare_standard_streams, say
+from common.terminal import prepare_standard_streams, restore_ctrl_c, say
 
 
 class Parser(argparse.ArgumentParser):

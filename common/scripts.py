@@ -1,7 +1,9 @@
 """The models: one script each."""
 
 import importlib
+import os
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of the scripts
 SCRIPTS = {'vanilla': 'vanilla_gan',
            'dcgan': 'dcgan',
            'cgan': 'cgan',

@@ -6,8 +6,9 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from common.scripts import ROOT, SCRIPTS
 
 
 def say(line, file=None):
@@ -20,10 +21,12 @@ def say(line, file=None):
 def quiet_ctrl_c():
     """Ctrl-C while a script of this project still imports what it needs ends it with 'interrupted', not a traceback.
 
-    Until `run_script` takes over. In any other program that imports `common` Ctrl-C does what it did.
+    Until `run_script` takes over. In any other program that imports `common`, a script of the user's own beside them,
+    say, Ctrl-C does what it did.
     """
-    program = getattr(sys.modules['__main__'], '__file__', None)
-    if (program and os.path.dirname(os.path.abspath(program)) == ROOT
+    program = os.path.abspath(getattr(sys.modules['__main__'], '__file__', None) or '')
+    ours = [os.path.join(ROOT, f'{name}.py') for name in (*SCRIPTS.values(), 'sample', 'evaluate')]
+    if (program in ours and threading.current_thread() is threading.main_thread()  # which alone gets signals
             and signal.getsignal(signal.SIGINT) == signal.default_int_handler):
         signal.signal(signal.SIGINT, _end_interrupted)
 

@@ -188,7 +188,9 @@ sys.meta_path.insert(0, Interrupt)
 
 @pytest.mark.parametrize('program, says', [
     (['vanilla_gan.py'], '\ninterrupted\n'), (['sample.py'], '\ninterrupted\n'), (['evaluate.py'], '\ninterrupted\n'),
-    (['-c', 'import common'], 'Traceback')])  # another program's own is left alone
+    # other programs are left alone, a user's own script beside ours, too
+    (['-c', 'import common'], 'Traceback'),
+    (['-c', "import os, __main__; __main__.__file__ = os.path.abspath('my_own.py'); import common"], 'Traceback')])
 def test_ctrl_c_while_a_script_imports(tmp_path, program, says):
     (tmp_path / 'sitecustomize.py').write_text(CTRL_C_WHILE_IT_IMPORTS)
     result = subprocess.run([sys.executable, *program], cwd=ROOT, capture_output=True, text=True,
