@@ -251,6 +251,17 @@ def small_data(monkeypatch):
     return small
 
 
+@pytest.fixture
+def shared_logdir(tmp_path_factory):
+    """A logdir that keeps the classifier of `small_data` from test to test, but no run."""
+    logdir = tmp_path_factory.getbasetemp() / 'one_classifier_for_all'
+    logdir.mkdir(exist_ok=True)
+    yield str(logdir)
+    for path in logdir.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+
+
 def evaluate_run(model, logdir):
     evaluate.main([model, '--logdir', logdir, '--samples', '200'])
     with open(os.path.join(logdir, model, 'evaluation.json')) as file:
@@ -258,14 +269,9 @@ def evaluate_run(model, logdir):
 
 
 @pytest.mark.parametrize('script', [vanilla_gan, dcgan, cgan, infogan, conv_cgan], ids=lambda script: script.MODEL)
-def test_from_a_run_to_numbers(script, small_data, tmp_path_factory, capsys):
-    logdir = tmp_path_factory.getbasetemp() / 'one_classifier_for_all'
-    logdir.mkdir(exist_ok=True)
-    MadeRun(script, str(logdir), ['--split', 'train'])
-    try:
-        found = evaluate_run(script.MODEL, str(logdir))
-    finally:
-        shutil.rmtree(logdir / script.MODEL)
+def test_from_a_run_to_numbers(script, small_data, shared_logdir, capsys):
+    MadeRun(script, shared_logdir, ['--split', 'train'])
+    found = evaluate_run(script.MODEL, shared_logdir)
     printed = capsys.readouterr().out
     assert found['model'] == script.MODEL and found['epoch'] == 1 and found['training']['split'] == 'train'
     assert not found['test_images_seen'] and 'not among those of the training' in printed
@@ -277,17 +283,17 @@ def test_from_a_run_to_numbers(script, small_data, tmp_path_factory, capsys):
     assert ('information' in names) == ('category_to_class' in found) == ('c' in script.INPUTS)
 
 
-def test_two_continuous_codes_and_twelve_categories(small_data, tmp_path, monkeypatch, capsys):
+def test_two_continuous_codes_and_twelve_categories(small_data, shared_logdir, monkeypatch, capsys):
     monkeypatch.setattr(infogan, 'n_cont', 2)
-    MadeRun(infogan, str(tmp_path), ['--categories', '12'])
-    found = evaluate_run('infogan', str(tmp_path))
+    MadeRun(infogan, shared_logdir, ['--categories', '12'])
+    found = evaluate_run('infogan', shared_logdir)
     assert len(found['category_to_class']) == 12 and set(found['category_to_class']) == set(range(10))
     names = [line['name'] for line in found['measurements']]
     for expected in ('information of continuous code 2, nats', 'correlation of continuous code 1 and the slant',
                      'change of stroke width with continuous code 2 from -2 to 2, pixels',
                      'information of the category, nats (at most 2.48)'):
         assert expected in names
-    sample.main(['infogan', '--logdir', str(tmp_path), '--rows', '1'])
+    sample.main(['infogan', '--logdir', shared_logdir, '--rows', '1'])
     assert 'class = category, from evaluation.json' in capsys.readouterr().out
 
 
@@ -302,7 +308,7 @@ def test_three_classes(small_data, tmp_path, monkeypatch):
 
 
 def test_the_same_command_gives_the_same_numbers(tmp_path):
-    MadeRun(vanilla_gan, str(tmp_path), ['--data-dir', write_mnist(tmp_path / 'data', images=2000)])
+    MadeRun(vanilla_gan, str(tmp_path), ['--data-dir', write_mnist(tmp_path / 'data', images=1100)])
     files = [tmp_path / name for name in ('first.json', 'again.json')]
     for file in files:
         result = run('evaluate.py', 'vanilla', '--logdir', tmp_path, '--samples', 200, '--json', file)

@@ -5,13 +5,11 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from runs import ROOT, write_mnist
+from runs import write_mnist
 
 from common import load_dataset_label, tf
 from common.curves import read_losses
@@ -195,17 +193,6 @@ def test_infogans_codes_can_be_chosen():
     args = load_script('infogan').parser().parse_args(
         ['--categories', '3', '--lambda-cont', '0', '--lambda-cat', '2', '--cont-loss', 'chapter'])
     assert (args.n_classes, args.lambda_cont, args.lambda_cat, args.cont_loss) == (3, 0, 2, 'chapter')
-
-
-def test_started_from_another_folder_a_script_says_nothing_but_its_own(data_dir, tmp_path):
-    """No notes on CUDA, oneDNN or deprecation."""
-    script = os.path.join(ROOT, 'dcgan.py')
-    result = subprocess.run(
-        [sys.executable, script, '--data-dir', data_dir, '--max-steps', '1', '--batch-size', '40'],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert (result.returncode, result.stderr) == (0, '')
-    assert '\nTraining dataset shape: (90, 32, 32, 1)\n' in result.stdout
-    assert os.listdir(tmp_path) == ['logdir']
 
 
 @pytest.mark.parametrize('arguments, words', [

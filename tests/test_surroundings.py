@@ -57,17 +57,33 @@ def test_every_option_that_names_a_path_knows_the_home_directory(program, monkey
     assert parser.parse_args(['--logdir=~/runs']).logdir == '/home/someone/runs'
 
 
-def test_printed_commands_work_when_pasted(short, tmp_path):
-    command = [sys.executable, os.path.join(ROOT, SCRIPT), *map(str, short), '--logdir', 'my logs']
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+@pytest.fixture(scope='module')
+def terminal(data, tmp_path_factory):
+    """A folder, and what a script says that was started there as a reader does, with all that Python imports."""
+    folder = tmp_path_factory.mktemp('folder')
+    command = [sys.executable, os.path.join(ROOT, 'dcgan.py'), '--data-dir', data, '--batch-size', '40',
+               '--max-steps', '1', '--logdir', 'my logs']
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_started_from_another_folder_a_script_says_nothing_but_its_own(terminal):
+    """No notes on CUDA, oneDNN or deprecation."""
+    folder, result = terminal
+    assert (result.returncode, result.stderr) == (0, '')
+    assert '\nTraining dataset shape: (160, 32, 32, 1)\n' in result.stdout
+    assert os.listdir(folder) == ['my logs']
+
+
+def test_printed_commands_work_when_pasted(terminal):
+    folder, result = terminal
     lines = dict(line.split(': ', 1) for line in result.stdout.splitlines() if line.startswith('To '))
-    go_on = subprocess.run(lines['To train on'].strip() + ' --max-steps 3', shell=True, cwd=tmp_path,
+    go_on = subprocess.run(lines['To train on'].strip() + ' --max-steps 2', shell=True, cwd=folder,
                            capture_output=True, text=True)
-    assert go_on.returncode == 0 and '(step 2)' in go_on.stdout, go_on.stderr
+    assert go_on.returncode == 0 and '(step 1)' in go_on.stdout, go_on.stderr
     tensorboard = lines['To see the curves'].strip()
     assert tensorboard.endswith("'--logdir=my logs' --samples_per_plugin images=1000")
     python = shlex.split(tensorboard)[0]
-    assert shutil.which(python) or (tmp_path / python).exists()
+    assert shutil.which(python) or (folder / python).exists()
 
 
 def test_data_are_found_again_from_another_folder(data, tmp_path):
