@@ -61,8 +61,8 @@ def test_mistakes_are_told_in_one_sentence(arguments, mistake):
 
 
 def test_what_fails_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(UserError, match='listing stopped: FileNotFoundError: .*mnist.npz'):
-        with all_closed([Worker(('model', 'listing', 'vanilla', 8, tmp_path), 1)]):
+    with pytest.raises(UserError, match="^the measurement of ours stopped: KeyError: 'stylegan'$"):
+        with all_closed([Worker(('model', 'ours', 'stylegan', 8, tmp_path), 1)]):
             pass
     command = [sys.executable, '-c', 'import sys; print("first"); sys.exit("no such place")']
     with pytest.raises(UserError, match='^-c stopped: no such place$'):
