@@ -23,7 +23,8 @@ def plot_losses(run_dir, path, title):
     """Draw the losses of a run into the PNG file `path`."""
     curves = read_losses(run_dir)
     parts = [name for name in curves if name not in ('generator_loss', 'discriminator_loss')]
-    fig = new_figure(figsize=(10, 7), layout='constrained')
+    fig = new_figure(figsize=(10, 7))
+    fig.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.93, hspace=0.06)
     for ax, names in zip(fig.subplots(2, 1, sharex=True), (['discriminator_loss', 'generator_loss'], parts)):
         for name in names:
             if name in curves:
