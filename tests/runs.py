@@ -22,8 +22,8 @@ from unittest import mock
 import numpy as np
 
 from common import tf
+from common.scripts import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 
 _context = multiprocessing.get_context('forkserver')

@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import numpy_models
 import pytest
-from runs import ROOT
 
 from common import convolutions, tf
+from common.scripts import ROOT
 
 
 @pytest.fixture

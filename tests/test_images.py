@@ -10,10 +10,10 @@ import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from runs import ROOT
 
 from common import display_images
 from common.errors import UserError
+from common.scripts import ROOT
 
 matplotlib.use('Agg')
 

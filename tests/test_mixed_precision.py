@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from runs import ROOT, write_mnist
+from runs import write_mnist
 
 from common import tf
 from common.errors import UserError
 from common.mixed_precision import bfloat16_missing
-from common.scripts import load_script
+from common.scripts import ROOT, load_script
 
 NEW = 'processor\t: 0\nflags\t\t: fpu sse4_1 avx2 avx512f avx512_vnni avx512_bf16\nbogomips\t: 4000\n'
 TILES = 'flags : avx2 avx512f amx_bf16 amx_tile\n'

@@ -9,9 +9,8 @@ import shlex
 
 import pytest
 
-from common.scripts import SCRIPTS
+from common.scripts import ROOT, SCRIPTS
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCUMENTS = sorted(os.path.relpath(path, ROOT) for pattern in ('*.md', 'docs/*.md', 'pretrained/*.md')
                    for path in glob.glob(os.path.join(ROOT, pattern)))
 # Listings in each of the chapter's sections, in its order.

@@ -23,12 +23,12 @@ from after_training.trained_model import load, load_trained_model
 from common import random_stream, tf
 from common.errors import UserError
 from common.packed_images import PackedImages
+from common.scripts import ROOT
 from made_runs import MadeRun, N
 
 NOISE_SIZE, SEED = 5, 3
 OPTIONS = ['--noise-size', str(NOISE_SIZE), '--seed', str(SEED)]
 EPOCHS = {'vanilla': (1, 2, 3), 'dcgan': (1,), 'cgan': (1, 2), 'infogan': (1,), 'conv_cgan': (1,)}
-ROOT = os.path.dirname(os.path.abspath(sample.__file__))
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from runs import ROOT
+from common.scripts import ROOT
 
 
 def test_ruff_finds_nothing():

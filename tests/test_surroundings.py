@@ -15,8 +15,8 @@ import pytest
 
 from common import convolutions, run_script
 from common.arguments import path
-from common.scripts import SCRIPTS
-from runs import ROOT, assert_refused, at_change, checkpoint_names, run, write_mnist
+from common.scripts import ROOT, SCRIPTS
+from runs import assert_refused, at_change, checkpoint_names, run, write_mnist
 
 SCRIPT = 'vanilla_gan.py'
 

@@ -6,10 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from runs import ROOT
 
 from common import tensorflow1
-from common.scripts import SCRIPTS
+from common.scripts import ROOT, SCRIPTS
 
 
 def python(code, **environment):
