@@ -67,6 +67,8 @@ def cell(lines):
         return with_error(*(lines[0].get(part) for part in ('value', 'error', 'interval'))) if lines else ''
     values = [line['value'] for line in lines]
     low, high = min(values), max(values)
+    if low == high:
+        return f'{low:.4g}'
     if low < 0 < high:  # as a correlation, whose sign a training chooses by chance: a mean would say nothing
         return f'{low:.4g} to {high:.4g}'
     return f'{statistics.fmean(values):.4g} ({low:.4g} to {high:.4g})'

@@ -44,6 +44,10 @@ def test_opposite_signs_have_no_mean():
     assert comparison.cell([{'value': -0.8}, {'value': 0.6}]) == '-0.8 to 0.6'
 
 
+def test_equal_values_have_no_range():
+    assert comparison.cell([{'value': 10}, {'value': 10}]) == '10'
+
+
 def test_the_pictures_show_the_epochs(files, tmp_path, capsys, monkeypatch):
     figures = []
     monkeypatch.setattr(comparison, 'new_figure', lambda **size: figures.append(new_figure(**size)) or figures[-1])
