@@ -11,8 +11,9 @@ import time
 import pytest
 
 from benchmark.startup import seconds_to_line
-from benchmark.turns import ROOT, Worker, all_closed
+from benchmark.turns import Worker, all_closed
 from common.errors import UserError
+from common.scripts import ROOT
 
 
 def benchmark(*arguments):

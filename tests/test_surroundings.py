@@ -58,24 +58,24 @@ def test_every_option_that_names_a_path_knows_the_home_directory(program, monkey
 
 
 @pytest.fixture(scope='module')
-def terminal(data, tmp_path_factory):
+def started(data, tmp_path_factory):
     """A folder, and what a script says that was started there as a reader does, with all that Python imports."""
     folder = tmp_path_factory.mktemp('folder')
     command = [sys.executable, os.path.join(ROOT, 'dcgan.py'), '--data-dir', data, '--batch-size', '40',
                '--max-steps', '1', '--logdir', 'my logs']
-    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
-def test_started_from_another_folder_a_script_says_nothing_but_its_own(terminal):
+def test_started_from_another_folder_a_script_says_nothing_but_its_own(started):
     """No notes on CUDA, oneDNN or deprecation."""
-    folder, result = terminal
+    folder, result = started
     assert (result.returncode, result.stderr) == (0, '')
     assert '\nTraining dataset shape: (160, 32, 32, 1)\n' in result.stdout
     assert os.listdir(folder) == ['my logs']
 
 
-def test_printed_commands_work_when_pasted(terminal):
-    folder, result = terminal
+def test_printed_commands_work_when_pasted(started):
+    folder, result = started
     lines = dict(line.split(': ', 1) for line in result.stdout.splitlines() if line.startswith('To '))
     go_on = subprocess.run(lines['To train on'].strip() + ' --max-steps 2', shell=True, cwd=folder,
                            capture_output=True, text=True)
