@@ -116,6 +116,28 @@ def load_newest_good(candidates, load):
     return None
 
 
+def restore_run(saver, sess, directory, steps_per_epoch, epoch=None):
+    """Load the checkpoint from which a training goes on, and tell which it is; each damaged one is told, too.
+
+    @param epoch: the kept checkpoint of the end of this epoch; None: the newest good one
+    @return: number of steps done since the start of the training, None where no checkpoint was saved yet
+    @raise UserError: where that of `epoch` was not kept, or all are damaged
+    """
+    def load(checkpoint):
+        steps = checkpoint.epoch * steps_per_epoch + checkpoint.step_in_epoch
+        if restore(saver, sess, checkpoint)['steps'] != steps:
+            raise DamagedCheckpoint('state.json has the step of another')
+        say(f'continuing from {checkpoint.path} (step {steps})')
+        return steps
+
+    candidates = list_checkpoints(directory)[::-1] if epoch is None else [find_epoch(directory, epoch)]
+    steps = load_newest_good(candidates, load)
+    if steps is None and candidates:
+        raise UserError(f'no usable checkpoint in {directory}: choose one with --resume-from, '
+                        'or start anew with --overwrite')
+    return steps
+
+
 def save(saver, sess, directory, steps, epoch, step_in_epoch):
     """Write a checkpoint, whole or not at all.
 

@@ -211,24 +211,12 @@ class TrainingRun:
 
     def _restore(self):
         """Load the checkpoint that was asked for, or else the newest good one, and make the folder agree with it."""
-        def load(checkpoint):
-            steps = checkpoint.epoch * self.steps_per_epoch + checkpoint.step_in_epoch
-            if checkpoints.restore(self._saver, self._sess, checkpoint)['steps'] != steps:
-                raise checkpoints.DamagedCheckpoint('state.json has the step of another')
-            say(f'continuing from {checkpoint.path} (step {steps})')
-            return steps
-
-        directory = self.folder.checkpoints
-        candidates = ([checkpoints.find_epoch(directory, self.args.resume_from)] if self.args.resume_from
-                      else checkpoints.list_checkpoints(directory)[::-1])
-        steps = checkpoints.load_newest_good(candidates, load)
-        if steps is not None:
-            self.steps = self._saved_steps = steps
-        elif candidates:
-            raise UserError(f'no usable checkpoint in {directory}: choose one with --resume-from, '
-                            'or start anew with --overwrite')
-        else:
+        steps = checkpoints.restore_run(self._saver, self._sess, self.folder.checkpoints, self.steps_per_epoch,
+                                        self.args.resume_from)
+        if steps is None:
             say('no checkpoint was saved yet: starting from the first step')
+        else:
+            self.steps = self._saved_steps = steps
         if self.steps > self.args.epochs * self.steps_per_epoch:
             raise UserError(f'the run in {self.folder.path} has already gone beyond {self.args.epochs} epochs: ask for '
                             'more with --epochs, or go back with --resume-from EPOCH')
