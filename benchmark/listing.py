@@ -79,8 +79,9 @@ def runs_of_a_step(gan):
 def train_step(sess, gan, batch_x, **inputs):
     """One training step of the chapter; returns d_loss and g_loss."""
     d_run, g_run, last_run = runs_of_a_step(gan)
-    # The real images are fed to the generator's updates, too, where batch normalization makes it necessary.
-    g_feed = feed(gan, X_real=batch_x, **inputs) if is_convolutional(gan) else feed(gan, **inputs)
+    # The generator's optimizer waits for the discriminator's moving averages, too, which need the real images.
+    has_moving_averages = sess.graph.get_collection(tf.GraphKeys.UPDATE_OPS)
+    g_feed = feed(gan, X_real=batch_x, **inputs) if has_moving_averages else feed(gan, **inputs)
     _, _, d_loss_batch = sess.run(d_run, feed(gan, X_real=batch_x, **inputs))
     sess.run(g_run, g_feed)
     _, g_loss_batch = sess.run(last_run, g_feed)
@@ -93,7 +94,7 @@ def prepare(model, batch_size, data_dir):
     script = load_script(model)
     args = script.parser().parse_args([])
     gan = build_graph(script, args)
-    data = load_data(data_dir, is_convolutional(gan))
+    data = load_data(data_dir, is_convolutional(script))
     batches = itertools.chain.from_iterable(gen_batches_label(*data, batch_size) for _ in itertools.count())
     sess = tf.Session()
     sess.run(gan.initialize)

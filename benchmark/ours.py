@@ -9,9 +9,9 @@ from common.scripts import load_script
 from common.tensorflow1 import session_config, tf
 
 
-def is_convolutional(gan):
-    """Whether a graph takes images of height, width and channels instead of flat rows."""
-    return gan.X_real.shape.ndims == 4
+def is_convolutional(script):
+    """Whether the networks of a script take images of height, width and channels instead of flat rows."""
+    return hasattr(script, 'image_size')
 
 
 def feed(gan, **values):
@@ -43,7 +43,7 @@ def prepare_with_session(model, batch_size, data_dir, mixed_precision=False):
     gan = script.build_graph(args)
     with_labels = 'y' in script.INPUTS
     load = {(False, False): load_dataset, (False, True): load_dataset_pad, (True, False): load_dataset_label,
-            (True, True): load_dataset_label_pad}[with_labels, is_convolutional(gan)]
+            (True, True): load_dataset_label_pad}[with_labels, is_convolutional(script)]
     data = load(data_dir)
     sess = tf.Session(config=session_config(mixed_precision))
     sess.run(tf.global_variables_initializer())

@@ -8,19 +8,21 @@ update; the discriminator's weights frozen during the generator's updates.
 import numpy as np
 
 from benchmark.listing import load_data
+from benchmark.ours import is_convolutional
 from common.scripts import load_script
 
 NOISE_SIZE = 100
 
 
-def networks(model, condition_size):
+def networks(script, condition_size):
     """
-    The networks of a model as PyTorch modules, with the layers' default initializers
+    The networks of a script as PyTorch modules, with the layers' default initializers
 
     Where TensorFlow pads an image by 1 pixel at the top and left and by 2 at the bottom and right, PyTorch pads by 2
     all around: the number of operations is the same. InfoGAN's three heads are one layer.
     @param condition_size: numbers in a label or code, 0 where there is none
-    @return: generator, takes z and the condition side by side; discriminator, takes images, and labels in CGANs
+    @return: generator, takes z and the condition side by side; discriminator, takes images, and labels where the
+             generator does
     """
     from torch import nn
 
@@ -32,7 +34,7 @@ def networks(model, condition_size):
         return layers[:-1]
 
     n_inputs = NOISE_SIZE + condition_size
-    if model in ('vanilla', 'cgan'):
+    if not is_convolutional(script):
         return (nn.Sequential(*dense(n_inputs, 256, 512, 1024, 784), nn.Tanh()),
                 nn.Sequential(*dense(784 + condition_size, 1024, 512, 256, 1)))
 
@@ -56,16 +58,16 @@ def networks(model, condition_size):
         return nn.Sequential(conv(n_channels, 64), leaky(), conv(64, 128), batch_norm(128), leaky(),
                              conv(128, 256), batch_norm(256), leaky(), nn.Flatten())
 
-    if model == 'conv_cgan':
+    if 'y' in script.INPUTS:
         return generator, ConditionalDiscriminator(features(1 + condition_size), condition_size)
-    if model == 'infogan':
+    if 'c' in script.INPUTS:
         return generator, nn.Sequential(features(1), nn.Linear(256 * 4 * 4, 1024), batch_norm(1024, nn.BatchNorm1d),
                                         leaky(), nn.Linear(1024, 128), nn.Linear(128, 1 + condition_size))
     return generator, nn.Sequential(features(1), nn.Linear(256 * 4 * 4, 1))
 
 
 def ConditionalDiscriminator(features, n_classes):
-    """conv_cgan's: a plane for each class beside the image, and the label beside the features."""
+    """Told the label: a plane for each class beside the image, and the label beside the features."""
     import torch
     from torch import nn
 
@@ -98,8 +100,8 @@ def prepare(model, batch_size, data_dir, freeze=True, bfloat16=False):
     condition_size = script.sample_condition(args, 1).shape[1] if conditional else 0
     with_labels = 'y' in script.INPUTS
     n_cont = condition_size - args.n_classes if conditional else 0
-    G, D = networks(model, condition_size)
-    convolutional = any(isinstance(module, torch.nn.Conv2d) for module in D.modules())
+    G, D = networks(script, condition_size)
+    convolutional = is_convolutional(script)
     x_data, y_data = (torch.from_numpy(array.astype(np.float32)) for array in load_data(data_dir, convolutional))
     if convolutional:
         x_data = x_data.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)

@@ -24,8 +24,7 @@ def compare_startup(model, args, data_dir):
     From the command to the log line after the first step, against a bare import of TensorFlow and the listing's loader
     @return: dict for the JSON
     """
-    script = load_script(model)
-    convolutional = is_convolutional(script.build_graph(script.parser().parse_args([])))
+    convolutional = is_convolutional(load_script(model))
     ours, listing = [], []
     for _ in range(args.startups):
         with tempfile.TemporaryDirectory() as logdir:

@@ -17,6 +17,7 @@ def load_script(model):
     It describes its model: MODEL and INPUTS (what its generator takes, by the
     chapter's names: z noise, y labels, c codes), parser() with all defaults,
     build_graph(args), and, where there are labels or codes,
-    sample_condition(args, n) and random_condition(args, n, rng).
+    sample_condition(args, n) and random_condition(args, n, rng); image_size
+    (height, width, channels), where its networks take images and not flat rows.
     """
     return importlib.import_module(SCRIPTS[model])

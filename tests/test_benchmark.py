@@ -156,7 +156,7 @@ def test_torch_networks_are_as_large(model, data_dir):
     script, args = load_script(model), settings(model)
     script.build_graph(args)
     condition_size = script.sample_condition(args, 1).shape[1] if len(script.INPUTS) > 1 else 0
-    for network, scope in zip(pytorch.networks(model, condition_size), ('generator', 'discriminator')):
+    for network, scope in zip(pytorch.networks(script, condition_size), ('generator', 'discriminator')):
         assert (sum(parameter.numel() for parameter in network.parameters())
                 == sum(np.prod(var.shape.as_list()) for var in tf.trainable_variables(scope)))
     assert np.all(np.isfinite(pytorch.prepare(model, 8, data_dir)()))
