@@ -18,8 +18,8 @@ class Progress:
     """
 
     def __init__(self, steps, total, batch_size):
-        self._first, self._steps, self._total, self._batch_size = steps, steps, total, batch_size
-        self._started = time.monotonic()
+        self._steps, self._total, self._batch_size = steps, total, batch_size
+        self._measured_steps, self._measured_at = steps, time.monotonic()
         self._bar = tqdm(total=total * batch_size, initial=steps * batch_size, unit=' images', unit_scale=True,
                          disable=not (sys.stderr and sys.stderr.isatty()), dynamic_ncols=True, smoothing=0.05)
 
@@ -41,11 +41,12 @@ class Progress:
                 tqdm.write(line)
 
     def speed(self):
-        """'1234 images/s, 1:02:03 left', from the steps of this process."""
-        done = self._steps - self._first
+        """'1234 images/s, 1:02:03 left', from the steps since this was last asked, such as an epoch's."""
+        done, now = self._steps - self._measured_steps, time.monotonic()
         if not done:
             return 'no step yet'
-        seconds_a_step = (time.monotonic() - self._started) / done
+        seconds_a_step = (now - self._measured_at) / done
+        self._measured_steps, self._measured_at = self._steps, now
         left = tqdm.format_interval((self._total - self._steps) * seconds_a_step)
         return f'{self._batch_size / seconds_a_step:.0f} images/s, {left} left'
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from runs import write_mnist
 
-from common import load_dataset_label, tf
+from common import load_dataset_label, progress, tf
 from common.curves import read_losses
 from common.scripts import SCRIPTS, load_script
 
@@ -144,6 +144,20 @@ def test_what_a_run_says(trained):
     for path in ('samples', 'losses.png', 'checkpoints/epoch_0002'):
         assert os.path.join('logdir', trained.model, path) in end
     assert f'{SCRIPTS[trained.model]}.py --resume' in end and '--logdir=' in lines[-1]
+
+
+def test_speed_and_time_left_are_those_of_the_last_epoch(monkeypatch):
+    now = 0.
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=lambda: now))
+    shown = progress.Progress(steps=10, total=40, batch_size=100)
+    said = []
+    for seconds_a_step in (360, 1):  # as where the machine slept in the first of them
+        for _ in range(10):
+            now += seconds_a_step
+            shown.step(epoch=1, epochs=4, d_loss=0., g_loss=0.)
+        said.append(shown.speed())
+    shown.close()
+    assert said == ['0 images/s, 2:00:00 left', '100 images/s, 00:10 left']
 
 
 def test_what_a_run_leaves(trained):
