@@ -91,7 +91,8 @@ def draw(measure, trainings, folder):
             if line.get('real') is not None]
     if real:
         ax.axhline(statistics.fmean(real), color='grey', linestyle='--', label='real images')
-    ax.set(xlabel='epoch', ylabel=measure)
+    ax.set_title(measure, fontsize='medium')  # beside the axis, a long name would be cut off
+    ax.set_xlabel('epoch')
     ax.grid(alpha=0.3)
     ax.legend()
     name = unicodedata.normalize('NFKD', measure).encode('ascii', 'ignore').decode()
