@@ -105,6 +105,7 @@ def _download(data_dir, target, dataset):
             if not os.path.lexists(path):  # pooch would replace it if it has another hash
                 pooch.retrieve(ORIGIN + name, known_hash, name, target,
                                downloader=pooch.HTTPDownloader(progressbar=progressbar, timeout=TIMEOUT))
+                os.chmod(path, 0o644)  # pooch's temporary file is for its user only
     except (ValueError, requests.RequestException) as error:  # another hash, or no network
         if dataset == 'fashion_mnist':
             raise UserError(f'Fashion-MNIST is not in {data_dir} and its download failed ({one_line(error)}): run '
@@ -132,8 +133,8 @@ def read_files(files):
             array = _read_npz(path, name) if len(files) == 1 else _read_idx(path)
             arrays.append(_as_images(array) if name.startswith('x') else _as_labels(array, len(arrays[-1])))
         except Exception as error:  # damage shows as any of a dozen types
-            raise UserError(f'{path} cannot be used ({name}: {one_line(error)}): docs/data.md says how images and '
-                            'labels are to be saved')
+            raise UserError(f'{path} cannot be used ({name}: {one_line(error)}): put a good copy in its place; '
+                            'docs/data.md says what it should hold')
     return arrays
 
 

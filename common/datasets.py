@@ -143,7 +143,7 @@ def _read(data_dir, dataset, split, invert, transpose):
         if dataset == 'mnist' and labels.min() == 1:  # EMNIST's letters
             y_train, y_test, labels = y_train - 1, y_test - 1, labels - 1
             source += f', labels 1 to {labels.max() + 1} counted from 0'
-        n_classes = len(FASHION_CLASSES) if dataset == 'fashion_mnist' else labels.max() + 1
+        n_classes = len(FASHION_CLASSES) if dataset == 'fashion_mnist' else int(labels.max()) + 1
         if labels.max() >= n_classes:
             raise UserError(f'{source} has labels up to {labels.max()}, Fashion-MNIST has 10 classes: leave --dataset '
                             'out if it is another data set')

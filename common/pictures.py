@@ -37,8 +37,10 @@ def read_pictures(folder):
                         'with --data-dir')
     classes, parts = _divide(paths)
     names = _in_order(classes)
-    if names:
-        print(f'pictures: {len(names)} classes: {", ".join(map(repr, names[:100]))}', flush=True)
+    if names:  # repr: a name may hold control characters
+        nested = len(names) == 1 and not parts and any(path.count(os.sep) > 1 for path in paths)
+        hint = f'; the classes seem to be in {os.path.join(folder, names[0])!r}' if nested else ''
+        print(f'pictures: {len(names)} classes: {", ".join(map(repr, names[:100]))}{hint}', flush=True)
     results = _read_files([os.path.join(folder, path) for path in paths])
     broken = [i for i, result in enumerate(results) if isinstance(result, str)]
     if broken:
@@ -48,10 +50,10 @@ def read_pictures(folder):
     good = np.ones(len(paths), bool)
     good[broken] = False
     labels = np.array([names.index(name) for name in classes] if names else [0] * len(paths), np.int64)
-    for label in np.setdiff1d(labels, labels[good]):
-        of_class = f' of the class {names[label]!r}' if names else ''
-        raise UserError(f'none of the pictures{of_class} in {folder} can be read: '
-                        f'{paths[broken[0]]!r}, say ({results[broken[0]]})')
+    lost = np.setdiff1d(labels, labels[good])
+    if len(lost):
+        of_class = f' of the class {names[lost[0]]!r}' if names else ''
+        raise UserError(f'none of the pictures{of_class} in {folder} can be read: replace or remove them')
     images = _as_bytes([results[i] for i in np.flatnonzero(good)])
     labels = labels[good]
     return images, labels, names, np.array(parts)[good] == 'test' if parts else _every_seventh(labels)
@@ -69,13 +71,14 @@ def is_picture(name):
 def _list_pictures(folder):
     """Sorted paths of the pictures, relative to the folder, and a Counter of the endings of the other files."""
     def refuse(error):
-        raise UserError(f'the folder {error.filename} cannot be read ({one_line(error)}): change its permissions '
-                        'or move it elsewhere')
+        raise UserError(f'the folder {error.filename!r} cannot be read ({one_line(error)}): name another one with '
+                        '--data-dir, or change its permissions')
 
     paths, left_out = [], Counter()
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith('.') and name not in _NO_CLASSES]
-        paths += [os.path.relpath(os.path.join(place, name), folder) for name in names if is_picture(name)]
+        below = os.path.relpath(place, folder)
+        paths += [os.path.normpath(os.path.join(below, name)) for name in names if is_picture(name)]
         left_out.update(os.path.splitext(name)[1].lower() for name in names
                         if not is_picture(name) and not name.startswith('.'))
     return sorted(paths), left_out
@@ -138,10 +141,11 @@ def _read_picture(path):
         picture = ImageOps.exif_transpose(picture)
         if picture.mode.startswith(('I', 'F')):
             picture = picture.convert('F')  # 'L' would cut it off at 255
-        elif picture.has_transparency_data:
-            picture = picture.convert('RGBA')
-            picture = Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture)
-        picture = picture if picture.mode == 'F' else picture.convert('L')
+        else:
+            if picture.has_transparency_data:
+                picture = picture.convert('RGBA')
+                picture = Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture)
+            picture = picture.convert('L')
         return np.asarray(ImageOps.fit(picture, (SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
