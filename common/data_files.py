@@ -77,7 +77,7 @@ def _files_in(folder, dataset):
 
 
 def _refuse_other_files(data_dir, dataset):
-    """Raise a UserError unless the folder is empty but for downloads: the user has named it, so another will not do."""
+    """Nothing else is read where the user has named a folder with files in it, and nothing is downloaded into it."""
     try:
         others = sorted({name for name in os.listdir(data_dir) if not name.startswith('.')}
                         - {'mnist.npz', 'fashion-mnist'})
@@ -139,10 +139,11 @@ def read_files(files):
 
 
 def _read_npz(path, name):
-    if not zipfile.is_zipfile(path):  # np.load would advise to unpickle it
-        raise ValueError('not a NumPy archive')
-    with np.load(path, allow_pickle=False) as archive:
-        return archive[name]
+    with open(path, 'rb') as file:
+        if not zipfile.is_zipfile(file):  # np.load would advise to unpickle it
+            raise ValueError('not a NumPy archive')
+        file.seek(0)
+        return np.load(file, allow_pickle=False)[name]
 
 
 def _read_idx(path):

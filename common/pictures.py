@@ -40,7 +40,7 @@ def read_pictures(folder):
     if names:  # repr: a name may hold control characters
         nested = len(names) == 1 and not parts and any(path.count(os.sep) > 1 for path in paths)
         hint = f'; the classes seem to be in {os.path.join(folder, names[0])!r}' if nested else ''
-        print(f'pictures: {len(names)} classes: {", ".join(map(repr, names[:100]))}{hint}', flush=True)
+        print(f'pictures: classes ({len(names)}): {", ".join(map(repr, names[:100]))}{hint}', flush=True)
     results = _read_files([os.path.join(folder, path) for path in paths])
     broken = [i for i, result in enumerate(results) if isinstance(result, str)]
     if broken:

@@ -273,7 +273,6 @@ UNCLEAR = {
     'one-hot': {'y_train': np.eye(10)[GOOD['y_train']]},
     'below 0': {'y_test': GOOD['y_test'] - 1 - GOOD['y_test'].astype(int)},
     'fewer labels': {'y_train': GOOD['y_train'][1:]},
-    'pickled': {'y_test': np.array([None] * 4)},
 }
 
 
@@ -282,6 +281,17 @@ def test_unclear_arrays_are_refused(tmp_path, kind):
     write_npz(tmp_path, arrays(**UNCLEAR[kind]))
     message = refusal(tmp_path)
     assert 'mnist.npz' in message and 'docs/data.md' in message and next(iter(UNCLEAR[kind])) in message
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ('unpickled',)
+
+
+def test_pickle_is_never_executed(tmp_path):
+    write_npz(tmp_path, arrays(y_test=np.array([Bomb()] * 4)))
+    assert 'y_test' in refusal(tmp_path)
+    assert not os.path.exists('unpickled')
 
 
 def flipped(content, position):

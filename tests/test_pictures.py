@@ -64,6 +64,11 @@ def test_the_square_in_the_middle_is_taken(folder, size, ending):
     assert read(folder).mean() < 5
 
 
+def test_scaling_averages(folder):
+    save(folder / 'a.png', np.tile(np.array([[0], [255]], np.uint8), (140, 280)))  # stripes
+    assert np.abs(read(folder)[0, 2:-2] - 127.5).max() < 4
+
+
 def test_colours_become_grey_by_brightness_on_white(folder):
     for name, colour in (('a', (255, 0, 0, 255)), ('b', (0, 255, 0, 255)), ('c', (0, 0, 0, 0)), ('d', (0, 0, 0, 51))):
         save(folder / f'{name}.png', Image.new('RGBA', (28, 28), colour))
@@ -193,14 +198,17 @@ def png_bomb(width, height):
 
 def test_files_that_cannot_be_read_are_counted_named_and_left_out(folder, capsys):
     save(folder / 'cats' / 'good.png', 7)
-    for name, content in (('a.png', b''), ('b.jpg', b'%!PS-Adobe-3.0 EPSF-3.0'), ('c.png', png_bomb(28, 28)[:40]),
-                          ('d.png', png_bomb(10_000, 10_000)), ('e.png', png_bomb(60_000, 60_000))):
+    save(folder / 'dogs' / 'good.png', 8)
+    save(folder / 'cats' / 'd.png', Image.new('1', (10_000, 9_000)))  # more than Pillow takes without a warning
+    for name, content in (('a.png', b''), ('b.jpg', b'P5 1 1 255\n '), ('c.png', png_bomb(28, 28)[:40]),
+                          ('e.png', png_bomb(60_000, 60_000))):
         (folder / 'cats' / name).write_bytes(content)
     os.symlink('nothing', folder / 'cats' / 'f.png')
     getattr(os, 'mkfifo', os.mkdir)(folder / 'cats' / 'g.png')
-    assert greys(folder) == [7]
+    assert greys(folder) == [7, 8]
     message = capsys.readouterr().err
-    assert message.count('\n') == 1 and '7 of 8' in message and os.path.join('cats', 'c.png') in message
+    assert message.count('\n') == 1 and '7 of 9' in message and os.path.join('cats', 'c.png') in message
+    assert load_dataset_label(folder, 'pictures')[1].tolist() == [[1, 0], [0, 1]]
 
 
 def test_a_class_of_which_none_can_be_read(folder):
