@@ -213,7 +213,7 @@ def check_same_settings(run_dir, model, args, data_print):
     before, now = {'model': saved['model'], **saved['settings']}, {'model': model, **vars(args)}
     names = [name for name in now if name not in FREE | _CHANGEABLE]
     of_settings = _differences(now, before, [name for name in names if name in before or now[name]])
-    of_data = _differences(data_print, saved['data'], data_print)
+    of_data = _differences(data_print, saved['data'], ['images', 'data_crc32'])
     where = ['say with --data-dir where its data are'] if of_data else []
     if of_settings:
         choices = ['leave these options out', *where, 'or start another run with --logdir or --overwrite']
