@@ -12,7 +12,6 @@ import shlex
 import sys
 
 from common.arguments import Parser, number, path, run_script
-from common.errors import UserError, one_line
 from common.files import whole_folder
 from common.random_streams import random_stream
 from common.scripts import generator_inputs, load_script
@@ -45,7 +44,6 @@ carry their command, epoch and seed as text inside the file.
 # What to draw, and the input of the generator that it needs: z noise, y labels, c codes.
 SUBJECTS = {'label': 'y', 'digits': 'y', 'category': 'c', 'traversal': 'c', 'random_codes': 'c', 'interpolate': 'z',
             'beside_real': 'z'}
-NAMES = {'y': 'labels', 'c': 'codes'}
 
 
 def parser():
@@ -59,7 +57,7 @@ def parser():
                          help='cgan, conv_cgan: nothing but this class, by its name or its number: --label 7')
     subject.add_argument('--digits', metavar='NUMBER',
                          help='cgan, conv_cgan: this number as one strip; any letters that are names of classes')
-    subject.add_argument('--category', type=number(int, 0), metavar='N',
+    subject.add_argument('--category', metavar='N',
                          help='infogan: nothing but this category; noise and continuous codes are random')
     subject.add_argument('--traversal', action='store_true',
                          help='infogan, its default: the categories are the columns, in the order of the classes '
@@ -108,47 +106,37 @@ def parser():
 
 
 def parse(argv=None):
-    """The arguments, after refusing each that would have no effect beside the others."""
+    """The arguments; each that would have no effect beside the others is refused."""
     command = parser()
     args = command.parse_args(argv)
     given = {name for name, value in vars(args).items() if value is not None and value is not False}
     inputs = generator_inputs(load_script(args.model))
-    images = {*SUBJECTS, 'rows', 'columns', 'count', 'z', 'seed'}
-
-    def refuse(names, why):
-        for name in sorted(given & set(names)):
-            command.error(f'--{name.replace("_", "-")} has no effect {why}')
-
-    for name in given & set(SUBJECTS):
-        if SUBJECTS[name] not in inputs:
-            refuse([name], f'on {args.model}, which takes no {NAMES[SUBJECTS[name]]}')
+    args.subject = next(iter(given & set(SUBJECTS)), None)
     args.of_epochs = args.animate and not (args.traversal or args.interpolate)
     args.draws = args.out or args.animate or args.beside_real or not given & {'files', 'npz', 'export'}
-    if args.of_epochs:
-        refuse(images | {'scale', 'checkpoint', 'pretrained', 'export'},
-               'on --animate without --traversal or --interpolate, which shows the pictures of the training')
-    if args.animate or args.beside_real:
-        refuse(['count', 'files', 'npz'], f'beside {"--animate" if args.animate else "--beside-real"}')
-    if not args.beside_real:
-        refuse(['data_dir', 'dataset'], 'without --beside-real: nothing else here needs data')
-    if args.traversal:
-        refuse(['z'], 'on --traversal, where the noise is the same everywhere')
-    if args.interpolate and not args.animate:
-        refuse(['columns'], 'on --interpolate, where each step is a column')
-    if not (args.draws or args.files):
-        refuse(['scale'], 'without a picture or --files')
-    if not (args.draws or args.files or args.npz):
-        refuse(images, 'on --export')
+    of_images = {*SUBJECTS, 'rows', 'columns', 'count', 'z', 'seed'}
+    for applies, useless, why in (
+            (True, {name for name, needed in SUBJECTS.items() if needed not in inputs}, f'on {args.model}'),
+            (args.of_epochs, of_images | {'scale', 'checkpoint', 'pretrained', 'export'},
+             'on --animate, unless with --traversal or --interpolate: it shows what the training has drawn'),
+            (args.animate, {'count', 'files', 'npz'}, 'on --animate'),
+            (args.beside_real, {'count', 'files', 'npz'}, 'on --beside-real'),
+            (not args.beside_real, {'data_dir', 'dataset'}, 'without --beside-real'),
+            (args.traversal, {'z'}, 'on --traversal, where the noise is the same everywhere'),
+            (args.interpolate and not args.animate, {'columns'}, 'on --interpolate, where each step is a column'),
+            (not (args.draws or args.files), {'scale'}, 'without a picture or --files'),
+            (not (args.draws or args.files or args.npz), of_images, 'on --export')):
+        for name in sorted(given & useless if applies else ()):
+            command.error(f'--{name.replace("_", "-")} has no effect {why}')
 
-    ending = '.gif' if args.animate else '.png'
-    if args.out and not args.out.lower().endswith(ending):
-        command.error(f'--out must end in {ending}, not {args.out!r}')
-    for name in ('files', 'export'):
-        folder = getattr(args, name)
+    if args.out and not args.out.lower().endswith('.gif' if args.animate else '.png'):
+        command.error(f'--out must end in .png, or in .gif with --animate, not {args.out!r}')
+    for folder in args.files, args.export:
         if folder and os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
-            command.error(f'--{name}: {folder} is there already and is no empty folder')
-    if 'c' in inputs and not given & set(SUBJECTS) and not args.of_epochs:  # InfoGAN's default
-        args.random_codes, args.traversal = bool(args.count or args.z), not (args.count or args.z)
+            command.error(f'{folder} is there already: choose a new or an empty folder')
+    if 'c' in inputs and not args.subject and not args.of_epochs:
+        args.subject = 'random_codes' if args.count or args.z else 'traversal'
+        setattr(args, args.subject, True)
     return args
 
 
@@ -156,8 +144,8 @@ def main(argv=None):
     args = parse(argv)
     words = ['python', 'sample.py', *(sys.argv[1:] if argv is None else argv)]
     command = shlex.join(words).encode('utf-8', 'replace').decode()  # a file name may be no text
-    trained = None
     if args.of_epochs:
+        trained = inputs = None
         run_dir, saved = find_run(args.model, args.logdir)
         seed, name = saved['settings']['seed'], 'all_epochs'
     else:
@@ -168,8 +156,8 @@ def main(argv=None):
         print(f'{args.model}, seed {seed}, from {trained.source}')
     notes = {'Software': command, 'Comment': f'{args.model}, {name}, seed {seed}'}
     rng = random_stream(seed, 'sample')
-    inputs = choose_inputs(args, trained, rng) if trained and (args.draws or args.files or args.npz) else None
-
+    if trained and (args.draws or args.files or args.npz):
+        inputs = choose_inputs(args, trained, rng)
     if args.draws:
         file = args.out or os.path.join(run_dir, 'samples', pictures.default_name(args, name))
         pictures.write_picture(file, args, trained, run_dir, inputs, rng, notes)

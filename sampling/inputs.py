@@ -27,7 +27,7 @@ def choose_inputs(args, trained, rng):
     args: from sample.py. rng: np.random.Generator; the noise is its first draw, as in the training's own grid.
     Returns Inputs. Raises UserError where there is no such class, or the file of --z cannot be used.
     """
-    labels = requested_labels(args, trained)
+    requested = requested_classes(args, trained)
     own_noise = read_noise(args.z, trained.args.noise_size, 2 if args.interpolate else 1) if args.z else None
     strips = args.interpolate and not args.animate  # each row is an interpolation
     columns = args.interpolate if strips else (
@@ -58,14 +58,14 @@ def choose_inputs(args, trained, rng):
         return Inputs(rows, columns, z, None, z_end)
     condition = random_condition(trained, n, rng)
     if not (args.random_codes or args.beside_real):
-        if labels is None:
+        if requested:
+            category = np.array(requested)[np.arange(n) % len(requested)]
+        else:
             order = category_order(trained) if trained.n_cont else np.arange(trained.n_classes)
             category = order[(row if strips else column if args.traversal else np.arange(n)) % trained.n_classes]
             condition[:, :trained.n_cont] = 0
             if args.traversal and rows > 1:
                 condition[:, 0] = np.linspace(-3, 3, rows)[row]
-        else:
-            category = np.array(labels)[np.arange(n) % len(labels)]
         condition[:, trained.n_cont:] = np.eye(trained.n_classes)[category]
     return Inputs(rows, columns, z, condition, z_end)
 
@@ -90,29 +90,19 @@ def random_inputs(trained, n, rng):
     return z, np.eye(trained.n_classes)[np.arange(n) % trained.n_classes]
 
 
-def requested_labels(args, trained):
-    """What --label, --digits or --category name, as a list of labels or categories; None where none is given.
+def requested_classes(args, trained):
+    """The labels or categories that --label, --digits or --category name, a list; [] where none is given.
 
-    Raises UserError where the model has no such classes; lists those that it has.
+    Raises UserError where there are no such classes; lists those that there are.
     """
-    names = trained.class_names
-    choose = f'choose from {", ".join(names)}'
-    if args.category is not None:
-        if args.category >= trained.n_classes:
-            raise UserError(f'--category {args.category}: there are {trained.n_classes} categories, counted from 0')
-        return [args.category]
-    if args.label is not None:
-        if args.label in names:
-            return [names.index(args.label)]
-        if args.label.isascii() and args.label.isdigit() and int(args.label) < len(names):
-            return [int(args.label)]
-        raise UserError(f'--label {args.label}: the training had no such class, {choose}')
-    if args.digits is not None:
-        missing = [letter for letter in args.digits if letter not in names]
-        if missing:
-            raise UserError(f'--digits takes letters that are names of classes, {missing[0]!r} is none: {choose}')
-        return [names.index(letter) for letter in args.digits]
-    return None
+    classes = {str(number): number for number in range(trained.n_classes)}
+    if not trained.n_cont:
+        classes.update((name, label) for label, name in enumerate(trained.class_names))
+    texts = args.digits or [text for text in (args.label, args.category) if text is not None]
+    for text in texts:
+        if text not in classes:
+            raise UserError(f'{text!r} is no class of this {trained.model}: choose from {", ".join(classes)}')
+    return [classes[text] for text in texts]
 
 
 def read_noise(file, noise_size, at_least):
@@ -139,11 +129,3 @@ def category_order(trained):
     print('class = category, as evaluate.py has found it:',
           ', '.join(f'{found["class_names"][classes[category]]} = {category}' for category in order))
     return order
-
-
-def name_of_each(trained, condition):
-    """What each image shows, for the name of its file: its class, or 'category3' where it has codes; [] if neither."""
-    if condition is None:
-        return []
-    categories = condition[:, trained.n_cont:].argmax(axis=1)
-    return [f'category{category}' if trained.n_cont else trained.class_names[category] for category in categories]

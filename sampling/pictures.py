@@ -11,14 +11,14 @@ from tqdm import tqdm
 
 from common.datasets import load_dataset, load_dataset_pad
 from common.errors import UserError, one_line
-from common.files import whole_file, whole_folder
-from sampling.inputs import name_of_each
+from common.files import whole_file
 from sampling.trained_model import data_of_run
+
+import tensorflow.compat.v1 as tf
 
 MAX_SIDE = 16384  # pixels; 256 MB for a square picture
 _WHITE = 255
 _CAPTION_HEIGHT = 24  # pixels
-_IMAGES_AT_ONCE = 500
 
 
 def to_uint8(images):
@@ -124,6 +124,32 @@ def write_gif(path, frames, notes):
                    comment='; '.join(f'{keyword}: {text}' for keyword, text in notes.items()).encode())
 
 
+def write_picture(file, args, trained, run_dir, inputs, rng, notes):
+    """The picture that `args` ask for; trained and inputs are None where the training's own pictures are animated."""
+    scale, answer = args.scale or 2, None
+    if args.animate:
+        frames = animate_inputs(args, trained, inputs, scale) if trained else animate_epochs(run_dir)
+    elif args.beside_real:
+        picture, answer = draw_beside_real(args, trained, inputs, scale, rng)
+    else:
+        picture = draw(trained, inputs, scale)
+    with writing(file) as unfinished:
+        if args.animate:
+            write_gif(unfinished, frames, notes)
+        else:
+            write_png(unfinished, picture, notes)
+    if answer:
+        print('Look first. The answer:', answer)
+
+
+def default_name(args, weights):
+    """The file name of a picture without --out: what it shows, and which weights drew it."""
+    shows = [(args.subject or 'grid').replace('_', '-')]
+    for value in args.label, args.digits, args.category, args.interpolate:
+        shows += [] if value is None else [in_a_file_name(str(value)[:20])]
+    return '-'.join([*shows, weights]) + ('.gif' if args.animate else '.png')
+
+
 def write_npz(path, trained, seed, inputs):
     """All images and what they were generated from, as arrays."""
     images = trained.generate(inputs.z, inputs.condition)
@@ -137,17 +163,15 @@ def write_npz(path, trained, seed, inputs):
 
 
 def write_files(folder, trained, inputs, scale, notes):
-    """Each image as a PNG of its own, named by its number and what it shows."""
-    n, names = len(inputs.z), name_of_each(trained, inputs.condition)
-    with tqdm(total=n, unit=' images', disable=None, delay=1) as bar:
-        for start in range(0, n, _IMAGES_AT_ONCE):
-            part = slice(start, start + _IMAGES_AT_ONCE)
-            condition = None if inputs.condition is None else inputs.condition[part]
-            images = to_uint8(trained.generate(inputs.z[part], condition))
-            for i, image in enumerate(images, start):
-                name = f'{i:05}' + (f'_{in_a_file_name(names[i])}' if names else '')
-                write_png(os.path.join(folder, f'{name}.png'), enlarge(image, scale), notes)
-            bar.update(len(images))
+    """Each image as a PNG of its own, named by its number and its class, or its category where it has codes."""
+    names = [''] * len(inputs.z)
+    if trained.n_classes:
+        categories = inputs.condition[:, trained.n_cont:].argmax(axis=1)
+        names = ['_' + in_a_file_name(f'category{category}' if trained.n_cont else trained.class_names[category])
+                 for category in categories]
+    images = to_uint8(trained.generate(inputs.z, inputs.condition))
+    for i, (image, name) in enumerate(zip(tqdm(images, unit=' images', disable=None, delay=1), names)):
+        write_png(os.path.join(folder, f'{i:05}{name}.png'), enlarge(image, scale), notes)
 
 
 def in_a_file_name(text):
@@ -165,6 +189,6 @@ def writing(path, whole=whole_file):
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with whole(path) as unfinished:
             yield unfinished
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
         raise UserError(f'cannot write {path} ({one_line(error)}): make room, or choose another name')
     print('wrote', path)

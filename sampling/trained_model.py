@@ -14,7 +14,6 @@ from common import checkpoints, winograd
 from common.arguments import arguments_of_run, path, positive_int
 from common.datasets import DATASETS
 from common.errors import UserError
-from common.files import whole_folder
 from common.run_folder import read_settings, settings_file
 from common.scripts import SCRIPTS, generator_inputs, load_script
 from common.tensorflow1 import session_config
@@ -32,7 +31,8 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
     checkpoint of the end of this epoch; None: the newest, also one within an epoch. Returns a TrainedModel. Raises
     UserError where there is no such run, checkpoint or epoch, or it is damaged; lists what there is.
     """
-    model, run_dir, saved = find_run(model, logdir)
+    model = model_name(model)
+    run_dir, saved = find_run(model, logdir)
     directory = os.path.join(run_dir, 'checkpoints')
     wanted = None if epoch is None else checkpoints.find_epoch(directory, epoch)
     trained = TrainedModel(model, saved, run_dir)
@@ -51,23 +51,13 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
 
 
 def find_run(model, logdir):
-    """The run of a model in a logdir.
-
-    Returns the model's name in SCRIPTS, the folder of the run and the content of its settings.json. Raises UserError
-    where there is none; lists what there is.
-    """
-    model = model_name(model)
-    if model not in SCRIPTS:
-        raise UserError(f'there is no model {model!r}: choose from {", ".join(SCRIPTS)}')
+    """The folder of a model's run in a logdir, and the content of its settings.json; UserError where there is none."""
     run_dir = os.path.join(logdir, model)
-    if not os.path.lexists(settings_file(run_dir)):
+    if not os.path.lexists(run_dir):
         found = ', '.join(name for name in SCRIPTS if os.path.lexists(settings_file(os.path.join(logdir, name))))
         raise UserError(f'there is no run of {model} in {logdir} (found: {found or "none of any model"}): '
                         f'train one with python {SCRIPTS[model]}.py, or name another folder with --logdir')
-    saved = read_settings(run_dir)
-    if saved['model'] != model:
-        raise UserError(f'{run_dir} holds a run of {saved["model"]}, not of {model}: move it or name that model')
-    return model, run_dir, saved
+    return run_dir, read_settings(run_dir)
 
 
 def _restore_newest(trained, directory):
@@ -129,8 +119,9 @@ class TrainedModel:
         weights: {name: array}. source: their file. evaluation: what evaluate.py found of them. Raises KeyError or
         ValueError where they are of other networks.
         """
-        self._sess.run([variable.initializer for variable in self._variables],
-                       {variable.initial_value: weights[variable.op.name] for variable in self._variables})
+        with self._sess.graph.as_default():
+            self._sess.run([variable.initializer for variable in self._variables],
+                           {variable.initial_value: weights[variable.op.name] for variable in self._variables})
         self.name, self.source, self.epoch = 'pretrained', source, epoch
         self._evaluation, self._codes = evaluation, []
 
@@ -193,10 +184,10 @@ class TrainedModel:
         return tuple(found)
 
     def export(self, directory):
-        """Write the generator as a SavedModel, whole or not at all; its weights are constants in it.
+        """Write the generator as a SavedModel into an empty folder; its weights are constants in it.
 
-        Its signature `serving_default` takes z (and y or c) and returns images, all as in `generate`. directory: a
-        new or an empty folder. Raises OSError or tf.errors.OpError where it cannot be written.
+        Its signature `serving_default` takes z (and y or c) and returns images, all as in `generate`. Raises OSError
+        or tf.errors.OpError where it cannot be written.
         """
         frozen = tf.graph_util.convert_variables_to_constants(
             self._sess, self._sess.graph.as_graph_def(), [self._gan.samples.op.name])
@@ -207,8 +198,7 @@ class TrainedModel:
                 frozen, {tensor.op.name: inputs[name] for name, tensor in self._inputs.items()},
                 [self._gan.samples.name], name='generator')
             images = tf.reshape(samples, (-1, self.image_size, self.image_size), name='images')
-            with whole_folder(directory) as unfinished:
-                tf.saved_model.simple_save(sess, unfinished, inputs, {'images': images})
+            tf.saved_model.simple_save(sess, directory, inputs, {'images': images})
 
     def close(self):
         """Free the memory; the model is of no use afterwards."""
@@ -230,9 +220,6 @@ def model_name(text):
 def epoch_number(text):
     """An argparse type: the number of an epoch, or the name of its checkpoint as messages print it, epoch_0010."""
     return positive_int(text.removeprefix('epoch_'))
-
-
-epoch_number.__name__ = 'epoch'  # what argparse calls it in a message
 
 
 def add_model_arguments(parser):
