@@ -45,6 +45,12 @@ def display_images(data, image_size=28, save_to=None, show=None):
         plt.close(fig)
 
 
+def examples(images, is_sorted):
+    """40 images for a grid: the first, or where images are sorted by class, some of each."""
+    n = N_ROWS * N_COLUMNS
+    return images[np.linspace(0, len(images) - 1, n).astype(int)] if is_sorted else images[:n]
+
+
 def _stretched(img):
     return (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
 
