@@ -100,7 +100,8 @@ class TrainedModel:
             self._gan = self.script.build_graph(*arguments)
             self._codes = [self._gan.d_real_cont, self._gan.d_real_cat] if 'c' in names else []
             self._variables = _variables_behind(graph, [self._gan.samples])
-            self._saver = tf.train.Saver(_variables_behind(graph, [self._gan.samples, *self._codes]))
+            self._restored = _variables_behind(graph, [self._gan.samples, *self._codes])
+            self._saver = tf.train.Saver(self._restored)
             self._sess = tf.Session(graph=graph, config=session_config())
             graph.finalize()
         self._inputs = {name: getattr(self._gan, name) for name in names}
@@ -109,7 +110,8 @@ class TrainedModel:
 
     def restore(self, checkpoint):
         """Take the weights of a checkpoint, and return it; raises DamagedCheckpoint or WrongCheckpoint."""
-        checkpoints.restore(self._saver, self._sess, checkpoint)
+        with self._sess.graph.as_default():  # outside of it, TensorFlow 2 would take the saver for one of its own
+            checkpoints.restore(self._saver, self._sess, checkpoint, self._restored)
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
         return checkpoint
 

@@ -314,7 +314,7 @@ def test_an_animation_over_the_epochs_is_made_of_the_trainings_pictures(draw, co
     os.makedirs(samples, exist_ok=True)
     greys = {2: 50, 9: 100, 10: 200}
     for epoch, grey in greys.items():
-        refused('samples' if epoch < 10 else '--out', 'vanilla', '--logdir', copy[0], '--animate', '--out',
+        refused('vanilla' if epoch < 10 else '--out', 'vanilla', '--logdir', copy[0], '--animate', '--out',
                 'a.gif' if epoch < 10 else 'a.png')
         Image.new('L', (200, 80), grey).save(os.path.join(samples, f'epoch_{epoch:04d}.png'))
     frames = draw('vanilla', '--animate', logdir=copy[0], out='epochs.gif')
