@@ -89,11 +89,12 @@ class Classifier:
         with tf.Graph().as_default() as graph:
             self._x = tf.placeholder(tf.float32, (None, 28, 28, 1))
             self._outputs = network(self._x, self.n_classes, training=False)
-            values = {variable: weights[variable.op.name] for variable in tf.global_variables()}
+            variables = tf.global_variables()
+            values = [weights[variable.op.name] for variable in variables]
             self._sess = tf.Session(graph=graph, config=session_config())
-            self._sess.run([variable.initializer for variable in values],
-                           {variable.initial_value: value for variable, value in values.items()})
-        self.fingerprint = f'{zlib.crc32(b"".join(value.tobytes() for value in values.values())):08x}'
+            self._sess.run([variable.initializer for variable in variables],
+                           {variable.initial_value: value for variable, value in zip(variables, values)})
+        self.fingerprint = f'{zlib.crc32(b"".join(value.tobytes() for value in values)):08x}'
 
     def logits_and_features(self, images, batch_size=1000):
         """Float32 logits (N, n_classes) of images, and the features before them (N, 128).
@@ -113,7 +114,7 @@ def _scale(images):
     return (np.asarray(images, np.float32) * (2 / white) - 1)[..., None]
 
 
-def load_or_train(cache_dir, images, labels, epochs=EPOCHS, report=print):
+def load_or_train(cache_dir, images, labels, n_classes, epochs=EPOCHS, report=print):
     """The classifier of these training images from its cache, or trained now and cached.
 
     The cache is a file in `cache_dir` whose name has the fingerprint of data and training, so a classifier of 5,000
@@ -121,7 +122,7 @@ def load_or_train(cache_dir, images, labels, epochs=EPOCHS, report=print):
     (N, 28, 28); labels: integers (N,). report: is called with each line of text. Returns a Classifier.
     """
     digest = hashlib.sha256()
-    for part in map(np.ascontiguousarray, (VERSION, epochs, images, labels)):
+    for part in map(np.ascontiguousarray, (VERSION, n_classes, epochs, images, labels)):
         digest.update(repr((part.shape, part.dtype.str)).encode())
         digest.update(part)
     path = os.path.join(cache_dir, f'classifier-{digest.hexdigest()[:12]}.npz')
@@ -133,7 +134,7 @@ def load_or_train(cache_dir, images, labels, epochs=EPOCHS, report=print):
             report(f'{path} cannot be used ({one_line(error)}): training the classifier again')
 
     report(f'training the classifier on {len(images):,} images')
-    weights = train(images, labels, 1 + int(labels.max()), epochs, report)
+    weights = train(images, labels, n_classes, epochs, report)
     try:
         os.makedirs(cache_dir, exist_ok=True)
         with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
