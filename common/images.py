@@ -1,8 +1,6 @@
 """The grid of images of the chapter."""
 
 import io
-import os
-import sys
 
 import numpy as np
 
@@ -47,6 +45,12 @@ def display_images(data, image_size=28, save_to=None, show=None):
         plt.close(fig)
 
 
+def examples(images, is_sorted):
+    """40 images for a grid: the first, or where images are sorted by class, some of each."""
+    n = N_ROWS * N_COLUMNS
+    return images[np.linspace(0, len(images) - 1, n).astype(int)] if is_sorted else images[:n]
+
+
 def _stretched(img):
     return (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
 
@@ -57,15 +61,8 @@ def _window():
 
 
 def new_figure(**options):
-    """A matplotlib Figure outside pyplot: it needs no display and no MPLBACKEND, and is gone when it is drawn."""
-    # Imported here, since it takes half a second that only those pay who draw.
-    try:
-        from matplotlib.figure import Figure
-    except ValueError:  # MPLBACKEND names nothing that matplotlib knows
-        os.environ.pop('MPLBACKEND', None)
-        for name in [name for name in sys.modules if name.startswith('matplotlib.')]:
-            del sys.modules[name]  # half imported
-        from matplotlib.figure import Figure
+    """A matplotlib Figure outside pyplot: it needs no display, and is gone when it is drawn."""
+    from matplotlib.figure import Figure  # half a second that only those pay who draw
     return Figure(**options)
 
 
