@@ -84,8 +84,8 @@ def report(result):
              '±: the standard error of the measure on this one model', '']
     if 'classifier' in result:
         accuracy = with_error(*result['classifier_accuracy'])
-        lines += [f'reference classifier: {result["classifier"]}, {accuracy} % of the test images correct; what another '
-                  'one measured is not to be compared',
+        lines += [f'reference classifier: {result["classifier"]}, {accuracy} % of the test images correct; do not '
+                  'compare what another one has measured',
                   'class shares: ' + ', '.join(map('{} {:.3f}'.format, names, result['class_shares']))]
     if 'category_to_class' in result:
         lines.append('class of each category: ' + ', '.join(
@@ -207,6 +207,7 @@ def draw(results, name, trainings, file):
     if name == FID:
         ax.set_yscale('log')
         ax.yaxis.set_major_formatter('{x:g}')
+    ax.margins(y=0.08)
     ax.set_xlim(left=0)
     ax.set_title(name, fontsize='medium')  # beside the axis, a long name would be cut off
     ax.set_xlabel('epoch')
