@@ -1,4 +1,4 @@
-"""Conditional GAN on MNIST: both networks are also given the digit, so that one can ask for a 7.
+"""Conditional GAN on MNIST: both networks are also given the label, so that one can request a 7.
 
 Chapter section "Conditional GAN"; Mirza & Osindero 2014, arXiv:1411.1784.
 """
@@ -7,14 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from common import (TrainingRun, count_batches, dense, gen_batches_label, load_dataset_label, parse_arguments,
-                   run_script, tf, training_parser)
+from common import (TrainingRun, dense, gen_batches_label, load_dataset_label, parse_arguments,
+                    run_script, training_parser)
+
+import tensorflow.compat.v1 as tf  # after common, which makes its settings
 
 MODEL = 'cgan'
-INPUTS = ('z', 'y')  # of the generator: noise and labels
 
 
-def generator(z, y, alpha=0.2):
+def generator(z, y, alpha=0.2):  # listing 5
     """
     Generator network for CGAN
     @param z: input of random samples, (batch, noise_size) in [-1, 1]
@@ -35,7 +36,7 @@ def generator(z, y, alpha=0.2):
         return out
 
 
-def discriminator(x, y, alpha=0.2):
+def discriminator(x, y, alpha=0.2):  # listing 6
     """
     Discriminator network for CGAN
     @param x: input samples, can be real or generated samples, (batch, 784) in [-1, 1]
@@ -55,90 +56,104 @@ def discriminator(x, y, alpha=0.2):
         return out
 
 
-def random_condition(args, n, rng):
-    """Labels of n images, any digit as likely as any other: one-hot (n, n_classes)."""
-    return np.eye(args.n_classes)[rng.integers(args.n_classes, size=n)]
-
-
-def sample_condition(args, n_sample_display):
-    """The labels of the sample grid, the classes in turn: sample_y of the chapter, one-hot (n, n_classes)."""
-    sample_y = np.zeros(shape=(n_sample_display, args.n_classes))
+def sample_condition(n_sample_display, n_classes):  # listing 8
+    """
+    The labels of the sample grid, the classes in turn: the chapter's sample_y
+    @param n_sample_display: number of samples
+    @param n_classes: number of classes
+    @return: one-hot (n_sample_display, n_classes)
+    """
+    sample_y = np.zeros(shape=(n_sample_display, n_classes))
     for i in range(n_sample_display):
-        j = i % args.n_classes
+        j = i % n_classes
         sample_y[i, j] = 1
     return sample_y
 
 
-def build_graph(args):
+def build_graph(args, n_classes):
     """
-    Inputs, losses and optimizers
+    Placeholders, networks, losses and optimizers
     @param args: from `parser`
-    @return: the tensors and operations that the training loop uses, under the chapter's names; `samples` are the
-             images for looking at
+    @param n_classes: number of classes of the labels
+    @return: tensors and operations by the chapter's names; `samples` are the images to look at
     """
-    tf.reset_default_graph()
     tf.set_random_seed(args.seed)
+
+    # Placeholders (listing 4)
     X_real = tf.placeholder(tf.float32, (None, 28 * 28), name='input_real')
     z = tf.placeholder(tf.float32, (None, args.noise_size), name='input_noise')
-    y = tf.placeholder(tf.float32, (None, args.n_classes), name='y_classes')
+    y = tf.placeholder(tf.float32, (None, n_classes), name='y_classes')
 
+    # Networks (listing 7)
     g_sample = generator(z, y)
     d_real_out = discriminator(X_real, y)
     d_fake_out = discriminator(g_sample, y)
-    samples = generator(z, y)
 
+    # Losses (listings 10 and 11 of the vanilla GAN)
     with tf.name_scope('losses'):
-        g_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
-        d_real_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_out, labels=tf.ones_like(d_real_out)))
-        d_fake_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.zeros_like(d_fake_out)))
+        g_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_fake_out, labels=tf.ones_like(d_fake_out)), name='g_loss')
+        d_real_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_real_out, labels=tf.ones_like(d_real_out)), name='d_real_loss')
+        d_fake_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
+
+    # Summaries: the chapter's two, then what they are made of
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
+    tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
+    tf.summary.scalar('parts/discriminator_loss_fake', d_fake_loss)
+    tf.summary.scalar('parts/D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
+    tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
 
+    # Optimizers (listing 12 of the vanilla GAN)
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
 
     with tf.name_scope('optimizers'):
-        d_opt = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_adam').minimize(
-            d_loss, var_list=d_vars)
-        g_opt = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_adam').minimize(
-            g_loss, var_list=g_vars)
-    return SimpleNamespace(X_real=X_real, z=z, y=y, g_sample=g_sample, samples=samples, d_loss=d_loss, g_loss=g_loss,
-                           d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
+        d_adam = tf.train.AdamOptimizer(args.d_learning_rate, args.beta1, name='d_adam')
+        d_opt = d_adam.minimize(d_loss, var_list=d_vars)
+        g_adam = tf.train.AdamOptimizer(args.g_learning_rate, args.beta1, name='g_adam')
+        g_opt = g_adam.minimize(g_loss, var_list=g_vars)
+    return SimpleNamespace(X_real=X_real, z=z, y=y, g_sample=g_sample, samples=g_sample,
+                           d_real_out=d_real_out, d_fake_out=d_fake_out, d_loss=d_loss,
+                           g_loss=g_loss, d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt,
+                           merged=tf.summary.merge_all())
 
 
-def train(args):
+def train(args):  # listing 9
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    x_data, y_data = load_dataset_label(args.data_dir, args.dataset, args.split, args.invert)
+    x_data, y_data = load_dataset_label(
+        args.data_dir, args.dataset, args.split, args.invert, args.transpose)
     run.print('Training dataset shape: {}'.format(x_data.shape))
-    args.n_classes = y_data.shape[1]
-    steps_per_epoch = count_batches(len(x_data), args.batch_size, keep_short=False)
+    n_classes = y_data.shape[1]
 
-    gan = build_graph(args)
+    with run.graph.as_default():
+        gan = build_graph(args, n_classes)
     sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
-    sample_y = sample_condition(args, 40)
+    sample_y = sample_condition(40, n_classes)
 
-    with run.session(steps_per_epoch, x_data, y_data) as sess:
+    # With labels a short last batch is dropped, so that each image has its noise vector.
+    with run.session(x_data, y_data) as sess:
         for epoch in run.epochs():
-            for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size, seed=run.rng('shuffle'),
+            for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size,
+                                                      seed=run.rng('shuffle'),
                                                       start=run.step_in_epoch):
-                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
+                batch_z = run.rng('noise').uniform(
+                    -1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x, gan.y: batch_y})
                 for _ in range(args.generator_updates):
-                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.y: batch_y})
+                    _, g_loss_batch = sess.run(
+                        [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.y: batch_y})
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
-                    run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'.format(
-                        epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
+                    run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'
+                              .format(epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
                 run.end_step(d_loss_batch, g_loss_batch)
             gen_samples = sess.run(gan.samples, feed_dict={gan.z: sample_z, gan.y: sample_y})
             run.end_epoch(gen_samples)
@@ -146,7 +161,7 @@ def train(args):
 
 def parser():
     """The command line and its defaults, the chapter's settings."""
-    return training_parser(__doc__, epochs=100, labels=True)
+    return training_parser(__doc__, epochs=100)
 
 
 def main(argv=None):

@@ -5,14 +5,15 @@ Chapter section "Vanilla GAN"; Goodfellow et al. 2014, arXiv:1406.2661.
 
 from types import SimpleNamespace
 
-from common import (TrainingRun, count_batches, dense, gen_batches, load_dataset, parse_arguments, run_script, tf,
-                   training_parser)
+from common import (TrainingRun, dense, gen_batches, load_dataset, parse_arguments, run_script,
+                    training_parser)
+
+import tensorflow.compat.v1 as tf  # after common, which makes its settings
 
 MODEL = 'vanilla'
-INPUTS = ('z',)  # of the generator: noise
 
 
-def generator(z, alpha=0.2):
+def generator(z, alpha=0.2):  # listing 6
     """
     Generator network
     @param z: input of random samples, (batch, noise_size) in [-1, 1]
@@ -31,7 +32,7 @@ def generator(z, alpha=0.2):
         return out
 
 
-def discriminator(x, alpha=0.2):
+def discriminator(x, alpha=0.2):  # listing 7
     """
     Discriminator network
     @param x: input samples, can be real or generated samples, (batch, 784) in [-1, 1]
@@ -51,70 +52,90 @@ def discriminator(x, alpha=0.2):
 
 def build_graph(args):
     """
-    Inputs, losses and optimizers
+    Placeholders, networks, losses and optimizers
     @param args: from `parser`
-    @return: the tensors and operations that the training loop uses, under the chapter's names; `samples` are the
-             images for looking at
+    @return: tensors and operations by the chapter's names; `samples` are the images to look at
     """
-    tf.reset_default_graph()
     tf.set_random_seed(args.seed)
+
+    # Placeholders (listing 8)
     X_real = tf.placeholder(tf.float32, (None, 28 * 28), name='input_real')
     z = tf.placeholder(tf.float32, (None, args.noise_size), name='input_noise')
 
+    # Networks (listing 9)
     g_sample = generator(z)
     d_real_out = discriminator(X_real)
     d_fake_out = discriminator(g_sample)
-    samples = generator(z)
 
+    # Losses (listings 10 and 11)
+    # The generator's loss is cross-entropy with ones and not minus the discriminator's: where D is
+    # sure that G(z) is fake, as it is early on, log(1 - D) is flat, while -log D is steep.
     with tf.name_scope('losses'):
-        g_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
-        d_real_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_out, labels=tf.ones_like(d_real_out)))
-        d_fake_loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.zeros_like(d_fake_out)))
+        g_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_fake_out, labels=tf.ones_like(d_fake_out)), name='g_loss')
+        d_real_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_real_out, labels=tf.ones_like(d_real_out)), name='d_real_loss')
+        d_fake_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+            logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
+
+    # Summaries: the chapter's two, then what they are made of
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
+    tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
+    tf.summary.scalar('parts/discriminator_loss_fake', d_fake_loss)
+    tf.summary.scalar('parts/D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
+    tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
 
+    # Optimizers (listing 12)
+    # beta1 is 0.5 and not Adam's usual 0.9: with so much momentum the two networks, whose targets
+    # move with each other, begin to oscillate (Radford et al. 2015, section 4).
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
 
     with tf.name_scope('optimizers'):
-        d_opt = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_adam').minimize(
-            d_loss, var_list=d_vars)
-        g_opt = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_adam').minimize(
-            g_loss, var_list=g_vars)
-    return SimpleNamespace(X_real=X_real, z=z, g_sample=g_sample, samples=samples, d_loss=d_loss, g_loss=g_loss,
-                           d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
+        d_adam = tf.train.AdamOptimizer(args.d_learning_rate, args.beta1, name='d_adam')
+        d_opt = d_adam.minimize(d_loss, var_list=d_vars)
+        g_adam = tf.train.AdamOptimizer(args.g_learning_rate, args.beta1, name='g_adam')
+        g_opt = g_adam.minimize(g_loss, var_list=g_vars)
+    return SimpleNamespace(X_real=X_real, z=z, g_sample=g_sample, samples=g_sample,
+                           d_real_out=d_real_out, d_fake_out=d_fake_out, d_loss=d_loss,
+                           g_loss=g_loss, d_vars=d_vars, g_vars=g_vars, d_opt=d_opt, g_opt=g_opt,
+                           merged=tf.summary.merge_all())
 
 
-def train(args):
+def train(args):  # listing 14
     """The training loop."""
     run = TrainingRun(MODEL, args)
-    data = load_dataset(args.data_dir, args.dataset, args.split, args.invert)
+    data = load_dataset(args.data_dir, args.dataset, args.split, args.invert, args.transpose)
     run.print('Training dataset shape: {}'.format(data.shape))
-    steps_per_epoch = count_batches(len(data), args.batch_size)
 
-    gan = build_graph(args)
+    with run.graph.as_default():
+        gan = build_graph(args)
     sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
 
-    with run.session(steps_per_epoch, data) as sess:
+    with run.session(data) as sess:
         for epoch in run.epochs():
-            for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'), start=run.step_in_epoch):
-                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
+            for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'),
+                                       start=run.step_in_epoch):
+                # The last batch has 112 of the 70,000 images and 128 noise vectors, as in the
+                # listing: the losses are means, so the two need not match.
+                batch_z = run.rng('noise').uniform(
+                    -1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x})
+                # Twice by default: telling real from fake is the easier task, and a discriminator
+                # that has learned it leaves the generator nothing to learn from.
                 for _ in range(args.generator_updates):
-                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
+                    _, g_loss_batch = sess.run(
+                        [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
+                # Where D is undecided, with 0.5 for all, they are 1.386 (2 ln 2) and 0.693 (ln 2).
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
-                    run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'.format(
-                        epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
+                    run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'
+                              .format(epoch + 1, args.epochs, d_loss_batch, g_loss_batch))
                 run.end_step(d_loss_batch, g_loss_batch)
             gen_samples = sess.run(gan.samples, feed_dict={gan.z: sample_z})
             run.end_epoch(gen_samples)

@@ -1,50 +1,65 @@
 """Checkpoints that a kill at any instant, or a damaged file, cannot turn into a lost run.
 
 A checkpoint is a folder in `checkpoints/` that holds what `tf.train.Saver`
-writes and a `state.json` with the step and the SHA-256 of each file. It is
-written under another name and renamed when it is complete, so a folder with a
-checkpoint's name is a complete one.
+writes. Its name says which step it is of. It is written under another name and
+renamed when it is complete, and loses its .index file first when it is deleted,
+so a folder with a checkpoint's name and an .index file is a complete one. Damage
+is found by TensorFlow's own checksums; then the checkpoint before it serves.
 """
 
-import collections
-import contextlib
-import hashlib
-import json
 import os
 import re
 import shutil
 import sys
-import tempfile
+from typing import NamedTuple
 
-from common.errors import UserError
-from common.files import delete_folder, whole_folder, write_json
-from common.terminal import say
-from common.tensorflow1 import tf
+import tensorflow.compat.v1 as tf
 
-# What TensorFlow takes for a pattern in a path; Windows has \ between folders.
-_OF_PATTERNS = set('*?[') if os.sep == '\\' else set('*?[\\')
+from common.errors import UserError, one_line
+from common.files import whole_folder
+
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
 
-Checkpoint = collections.namedtuple('Checkpoint', 'path epoch step_in_epoch')
-Checkpoint.__doc__ = """A checkpoint on disk.
 
-path: its folder; epoch: number of completed epochs; step_in_epoch: steps into
-the next epoch, 0 at the end of an epoch. Sorts by age within a run.
-"""
+class Checkpoint(NamedTuple):
+    """A checkpoint on disk.
+
+    path: its folder; epoch: number of completed epochs; step_in_epoch: steps into the next epoch, 0 at the end of one.
+    """
+
+    path: str
+    epoch: int
+    step_in_epoch: int
+
+    @property
+    def name(self):
+        """'epoch_0025', or 'epoch_0025-step_000300' within an epoch."""
+        return os.path.basename(self.path)
+
+    @property
+    def prefix(self):
+        """What TensorFlow calls the checkpoint's path: that of its files without their endings."""
+        return os.path.join(self.path, 'model.ckpt')
 
 
 class DamagedCheckpoint(Exception):
     """What is on disk is not what was saved."""
 
 
+class WrongCheckpoint(Exception):
+    """It holds other variables than the graph: it is of another model, or the networks have been edited since."""
+
+
 def list_checkpoints(directory):
     """All complete checkpoints in `directory`, oldest first; [] where there are none."""
-    found = []
-    for name in os.listdir(directory) if os.path.isdir(directory) else []:
-        match = _NAME.match(name)
-        if match:
-            found.append(Checkpoint(os.path.join(directory, name), int(match[1]), int(match[2] or 0)))
-    return sorted(found, key=lambda checkpoint: checkpoint[1:])
+    found = [_parse(directory, name) for name in (os.listdir(directory) if os.path.isdir(directory) else [])]
+    return sorted((checkpoint for checkpoint in found if checkpoint and os.path.exists(checkpoint.prefix + '.index')),
+                  key=lambda checkpoint: checkpoint[1:])
+
+
+def _parse(directory, name):
+    match = _NAME.match(name)
+    return match and Checkpoint(os.path.join(directory, name), int(match[1]), int(match[2] or 0))
 
 
 def kept_epochs(directory):
@@ -54,10 +69,7 @@ def kept_epochs(directory):
 
 
 def find_epoch(directory, epoch):
-    """The kept checkpoint of the end of `epoch`.
-
-    @raise UserError: where it was not kept; lists those that were
-    """
+    """The kept checkpoint of the end of `epoch`; UserError where it was not kept, with a list of those that were."""
     kept = kept_epochs(directory)
     if epoch not in kept:
         there = ', '.join(map(str, kept)) or 'none'
@@ -65,137 +77,94 @@ def find_epoch(directory, epoch):
     return kept[epoch]
 
 
-def read_state(checkpoint):
-    """The content of state.json after comparing every file with its SHA-256.
+def restore(saver, sess, checkpoint, variables):
+    """Load the variables of `saver`, which are `variables`, from a checkpoint.
 
-    @return: dict with `steps`, `epoch`, `step_in_epoch`
-    @raise DamagedCheckpoint: where a file is missing, altered or unreadable
+    Raises WrongCheckpoint before any variable is touched, and DamagedCheckpoint.
     """
     try:
-        with open(os.path.join(checkpoint.path, 'state.json')) as file:
-            state = json.load(file)
-        for name, expected in state['sha256'].items():
-            if _sha256(os.path.join(checkpoint.path, name)) != expected:
-                raise DamagedCheckpoint(f'{name} is not as it was saved')
-        int(state['steps'])
-        return state
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedCheckpoint(f'state.json or a file that it names is missing or damaged: {error}')
-
-
-def restore(saver, sess, checkpoint):
-    """Load the variables of `saver` from a checkpoint, after checking it; returns its state.
-
-    @raise DamagedCheckpoint: before any variable is touched
-    """
-    state = read_state(checkpoint)
-    with _name_without_pattern(checkpoint.path) as path:
-        saver.restore(sess, _prefix(path))
-    return state
-
-
-def shapes(checkpoint):
-    """{name: shape} of the variables in a checkpoint."""
-    with _name_without_pattern(checkpoint.path) as path:
-        return tf.train.load_checkpoint(_prefix(path)).get_variable_to_shape_map()
+        saved = tf.train.load_checkpoint(checkpoint.prefix).get_variable_to_shape_map()
+        for variable in variables:  # restoring would give a variable whatever shape the checkpoint has
+            if saved.get(variable.op.name) != variable.shape.as_list():
+                raise WrongCheckpoint(f'{checkpoint.path} does not fit the networks of today: {variable.op.name} is '
+                                      f'{saved.get(variable.op.name, "missing")} instead of {variable.shape.as_list()}')
+        saver.restore(sess, checkpoint.prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:  # load_checkpoint's own are Python's
+        raise DamagedCheckpoint(one_line(error)) from error
 
 
 def load_newest_good(candidates, load):
-    """Load the first checkpoint that is not damaged; each damaged one is told on stderr.
+    """Load the first checkpoint that is not damaged; each damaged one is reported on stderr.
 
-    @param candidates: Checkpoints, the one to try first in front
-    @param load: is called with a Checkpoint; raises DamagedCheckpoint
-    @return: what `load` returns, or None where all are damaged
+    candidates: Checkpoints, the one to try first in front. load: is called with a Checkpoint; raises
+    DamagedCheckpoint. Returns what `load` returns, or None where all are damaged.
     """
     for i, checkpoint in enumerate(candidates):
         try:
             return load(checkpoint)
         except DamagedCheckpoint as error:
             next_one = ': trying the one before' if i + 1 < len(candidates) else ''
-            say(f'{checkpoint.path} is damaged ({error}){next_one}', sys.stderr)
+            print(f'{checkpoint.path} is damaged ({error}){next_one}', file=sys.stderr, flush=True)
     return None
 
 
-def restore_run(saver, sess, directory, steps_per_epoch, epoch=None):
-    """Load the checkpoint from which a training goes on, and tell which it is; each damaged one is told, too.
+def restore_run(saver, sess, directory, epoch=None):
+    """Load the checkpoint from which a training goes on: that of the end of `epoch`, or else the newest good one.
 
-    @param epoch: the kept checkpoint of the end of this epoch; None: the newest good one
-    @return: number of steps done since the start of the training, None where no checkpoint was saved yet
-    @raise UserError: where that of `epoch` was not kept, or all are damaged
+    Returns the Checkpoint, or None where none was saved yet. Raises UserError where that of `epoch` was not kept, all
+    are damaged, or they are of other networks.
     """
     def load(checkpoint):
-        steps = checkpoint.epoch * steps_per_epoch + checkpoint.step_in_epoch
-        if restore(saver, sess, checkpoint)['steps'] != steps:
-            raise DamagedCheckpoint('state.json has the step of another')
-        say(f'continuing from {checkpoint.path} (step {steps})')
-        return steps
+        restore(saver, sess, checkpoint, tf.global_variables())
+        return checkpoint
 
     candidates = list_checkpoints(directory)[::-1] if epoch is None else [find_epoch(directory, epoch)]
-    steps = load_newest_good(candidates, load)
-    if steps is None and candidates:
-        raise UserError(f'no usable checkpoint in {directory}: choose one with --resume-from, '
-                        'or start anew with --overwrite')
-    return steps
+    try:
+        loaded = load_newest_good(candidates, load)
+    except WrongCheckpoint as error:
+        raise UserError(f'{error}: undo the edit, or train the new networks in another --logdir or with --overwrite')
+    if candidates and not loaded:
+        raise UserError(f'no usable checkpoint in {directory}: choose one with --resume-from, or start again with '
+                        '--overwrite')
+    return loaded
 
 
-def save(saver, sess, directory, steps, epoch, step_in_epoch):
+def save(saver, sess, directory, epoch, step_in_epoch):
     """Write a checkpoint, whole or not at all.
 
-    @param steps: number of steps done since the start of the training
-    @param epoch: number of completed epochs
-    @param step_in_epoch: steps done of the next epoch
-    @return: Checkpoint
-    @raise OSError, tf.errors.OpError: where it cannot be written; nothing is left of it
+    epoch: number of completed epochs; step_in_epoch: steps done of the next one. Returns a Checkpoint. Raises
+    OSError or tf.errors.OpError where it cannot be written; nothing is left of it then.
     """
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
-    path = os.path.join(directory, name)
-    with whole_folder(path) as unfinished:
-        saver.save(sess, _prefix(unfinished), write_meta_graph=False, write_state=False)
-        names = sorted(os.listdir(unfinished))
-        state = {'steps': steps, 'epoch': epoch, 'step_in_epoch': step_in_epoch,
-                 'sha256': {file: _sha256(os.path.join(unfinished, file)) for file in names}}
-        write_json(os.path.join(unfinished, 'state.json'), state)
-        for file in names:
-            _to_disk(os.path.join(unfinished, file))
-        _to_disk(unfinished)
-    _to_disk(directory)
-    return Checkpoint(path, epoch, step_in_epoch)
+    checkpoint = Checkpoint(os.path.join(directory, name), epoch, step_in_epoch)
+    with whole_folder(checkpoint.path) as unfinished:
+        saver.save(sess, checkpoint._replace(path=unfinished).prefix, write_meta_graph=False, write_state=False)
+    return checkpoint
+
+
+def delete(checkpoint):
+    """Delete a checkpoint in place; a kill leaves a folder that counts as none. Raises OSError where it cannot."""
+    os.remove(checkpoint.prefix + '.index')
+    shutil.rmtree(checkpoint.path)
 
 
 def delete_old(directory, keep_last, keep_every):
-    """Keep the newest `keep_last` checkpoints and the end of every `keep_every`th epoch."""
+    """Keep the newest `keep_last` checkpoints and the end of every `keep_every`th epoch.
+
+    One that cannot be deleted, since a virus scanner or sample.py reads it, is reported on stderr and stays.
+    """
     for checkpoint in list_checkpoints(directory)[:-keep_last]:
         if checkpoint.step_in_epoch or checkpoint.epoch % keep_every:
-            delete_folder(checkpoint.path)
+            try:
+                delete(checkpoint)
+            except OSError as error:
+                print(f'{checkpoint.path} could not be deleted ({one_line(error)}), the training goes on',
+                      file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def _name_without_pattern(path):
-    """A folder under a name by which TensorFlow finds it: in 'runs[1]' it sees a pattern, wherever it reads."""
-    if not _OF_PATTERNS & set(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield shutil.copytree(path, os.path.join(folder, 'checkpoint'))
-
-
-def _prefix(path):
-    return os.path.join(path, 'model.ckpt')
-
-
-def _sha256(path):
-    with open(path, 'rb') as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
-
-
-def _to_disk(path):
-    # Not only into the system's memory, so that a power cut does not undo a rename that came later.
-    with contextlib.suppress(PermissionError):  # Windows opens no folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def delete_incomplete(directory):
+    """Remove what is left of checkpoints whose deletion was interrupted."""
+    complete = {checkpoint.name for checkpoint in list_checkpoints(directory)}
+    for name in os.listdir(directory):
+        if _NAME.match(name) and name not in complete:
+            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)

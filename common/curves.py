@@ -1,39 +1,130 @@
-"""The learning curves of a run, read from TensorBoard's event files, and the picture losses.png drawn from them."""
+"""The learning curves of a run: for TensorBoard, as text in losses.csv, and as the picture losses.png."""
 
-from common.event_files import event_files, read_events
+import csv
+import math
+import os
+import struct
+import time
+
+import tensorflow.compat.v1 as tf
+from tensorboard.plugins.text.summary import pb as text_summary
+
 from common.files import whole_file
 from common.images import new_figure
 
+# Below each other in losses.png: the curves, the unit, and what a discriminator that always says 0.5 gives, if there
+# is one number for it: cross-entropies of ln 2.
+_PANELS = (
+    (('discriminator_loss', 'parts/discriminator_loss_real', 'parts/discriminator_loss_fake'), 'nats',
+     2 * math.log(2), '2 ln 2'),
+    (('generator_loss',), 'nats', math.log(2), 'ln 2'),
+    (('parts/categorical_loss',), 'nats', None, None),
+    (('parts/continuous_loss',), 'squared error', None, None),
+    (('parts/D_real', 'parts/D_generated'), 'mean of D', 0.5, 'undecided'))
+
+
+class SummaryWriter(tf.summary.FileWriter):
+    """The chapter's `tf.summary.FileWriter`, which also adds the scalars of each summary to losses.csv.
+
+    run_dir: folder of both. resumed_at: the step at which an interrupted run continues; TensorBoard then drops what
+    it has read of this step and later ones. Writing raises OSError or tf.errors.OpError.
+    """
+
+    def __init__(self, run_dir, steps_per_epoch, resumed_at=0):
+        super().__init__(run_dir)
+        self._steps_per_epoch, self._csv = steps_per_epoch, losses_file(run_dir)
+        if resumed_at:
+            self.add_session_log(tf.SessionLog(status=tf.SessionLog.START), resumed_at)
+
+    def add_summary(self, summary, global_step=None):
+        """Add a `tf.Summary`, or the bytes of one."""
+        super().add_summary(summary, global_step)
+        self.flush()
+        values = (tf.Summary.FromString(summary) if isinstance(summary, bytes) else summary).value
+        scalars = {value.tag: value.simple_value for value in values if value.HasField('simple_value')}
+        if scalars:
+            self._add_row({'step': global_step, 'epoch': global_step // self._steps_per_epoch + 1,
+                           **{name: f'{value:.9g}' for name, value in scalars.items()}})  # 9 digits hold a float32
+
+    def add_settings(self, settings):
+        """Show the settings of the run as a table of text; settings: {name: value}."""
+        lines = [f'{name} | {value}' for name, value in settings.items()]
+        self.add_summary(text_summary('settings', '\n'.join(['setting | value', '--- | ---', *lines])), 0)
+
+    def add_picture(self, tag, png, global_step):
+        """Show a picture; png: the bytes of the file."""
+        width, height = struct.unpack('>II', png[16:24])  # the place in every PNG's header
+        image = tf.Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
+        self.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), global_step)
+
+    def add_graph_def(self, graph_def):
+        """Show a graph."""
+        self.add_event(tf.Event(wall_time=time.time(), graph_def=graph_def.SerializeToString()))
+
+    def _add_row(self, row):
+        is_new = not os.path.exists(self._csv)
+        with open(self._csv, 'a', newline='', encoding='utf-8') as file:
+            rows = csv.DictWriter(file, row, lineterminator='\n')
+            if is_new:
+                rows.writeheader()
+            rows.writerow(row)
+
+
+def losses_file(run_dir):
+    return os.path.join(run_dir, 'losses.csv')
+
 
 def read_losses(run_dir):
-    """The scalars of a run.
+    """The rows of losses.csv.
 
-    @return: {name: (steps, values)}, two lists of equal length in the order of the steps
+    Returns [{'step': int, 'epoch': int, name of each scalar: float}] in the order of the steps; half a row at the
+    end, as a kill may leave it, is none.
     """
-    curves = {}
-    for path in event_files(run_dir):
-        for event in read_events(path)[0]:
-            for value in event.summary.value:
-                if value.HasField('simple_value'):
-                    curves.setdefault(value.tag, []).append((event.step, value.simple_value))
-    return {name: tuple(map(list, zip(*sorted(points)))) for name, points in curves.items()}
+    if not os.path.exists(losses_file(run_dir)):
+        return []
+    with open(losses_file(run_dir), encoding='utf-8') as file:
+        lines = [line for line in file if line.endswith('\n')]
+    return [{name: int(text) if name in ('step', 'epoch') else float(text) for name, text in row.items()}
+            for row in csv.DictReader(lines)]
 
 
-def plot_losses(run_dir, path, title):
-    """Draw the losses of a run into the PNG file `path`."""
-    curves = read_losses(run_dir)
-    parts = [name for name in curves if name not in ('generator_loss', 'discriminator_loss')]
-    fig = new_figure(figsize=(10, 7))
-    fig.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.93, hspace=0.06)
-    for ax, names in zip(fig.subplots(2, 1, sharex=True), (['discriminator_loss', 'generator_loss'], parts)):
+def cut_losses(run_dir, steps):
+    """Drop the rows of step `steps` and later, so that a resumed run writes each step once."""
+    rows = [row for row in read_losses(run_dir) if row['step'] < steps]
+    if not os.path.exists(losses_file(run_dir)):
+        return
+    if not rows:
+        os.remove(losses_file(run_dir))
+        return
+    with whole_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows({name: value if isinstance(value, int) else f'{value:.9g}' for name, value in row.items()}
+                         for row in rows)
+
+
+def plot_losses(run_dir, path, title, steps_per_epoch):
+    """Draw losses.csv into the PNG file `path`."""
+    rows = read_losses(run_dir)
+    panels = [panel for panel in _PANELS if rows and panel[0][0] in rows[0]]
+    fig = new_figure(figsize=(10, 1 + 2.5 * max(len(panels), 1)), layout='constrained')
+    axes = fig.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
+    steps = [row['step'] for row in rows]
+    for ax, (names, unit, level, meaning) in zip(axes, panels):
         for name in names:
-            if name in curves:
-                ax.plot(*curves[name], label=name, linewidth=1)
-        ax.set_ylabel('loss (nats)')
+            # Short runs have few points, and a line through one point is invisible.
+            ax.plot(steps, [row[name] for row in rows], label=name.removeprefix('parts/'), linewidth=1,
+                    marker='.' if len(rows) < 50 else None)
+        if level is not None:
+            ax.axhline(level, color='grey', linestyle='--', linewidth=1, label=meaning)
+        ax.set_ylabel(unit)
         ax.grid(alpha=0.3)
-        if ax.lines:
-            ax.legend()
-    ax.set_xlabel('step')
+        ax.legend(loc='upper left', bbox_to_anchor=(1, 1), fontsize='small')
+    axes[-1].set_xlabel('step')
+    axes[-1].set_xlim(left=0)
+    epochs = axes[0].secondary_xaxis('top', functions=(lambda step: step / steps_per_epoch,
+                                                       lambda epoch: epoch * steps_per_epoch))
+    epochs.set_xlabel('epoch')
     fig.suptitle(title)
     with whole_file(path) as unfinished:
         fig.savefig(unfinished, format='png', dpi=100)

@@ -1,8 +1,6 @@
 """The grid of images of the chapter."""
 
 import io
-import os
-import sys
 
 import numpy as np
 
@@ -57,15 +55,8 @@ def _window():
 
 
 def new_figure(**options):
-    """A matplotlib Figure outside pyplot: it needs no display and no MPLBACKEND, and is gone when it is drawn."""
-    # Imported here, since it takes half a second that only those pay who draw.
-    try:
-        from matplotlib.figure import Figure
-    except ValueError:  # MPLBACKEND names nothing that matplotlib knows
-        os.environ.pop('MPLBACKEND', None)
-        for name in [name for name in sys.modules if name.startswith('matplotlib.')]:
-            del sys.modules[name]  # half imported
-        from matplotlib.figure import Figure
+    """A matplotlib Figure outside pyplot: it needs no display, and is gone when it is drawn."""
+    from matplotlib.figure import Figure  # half a second that only those pay who draw
     return Figure(**options)
 
 

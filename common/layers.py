@@ -1,4 +1,4 @@
-"""The layers of the networks: dense, convolution and batch normalization.
+"""The layers of the networks: dense, convolution, batch normalization, and `flatten`.
 
 Same names, arguments and meaning as the chapter's wrappers around `tf.layers`,
 which need an old Keras (`tf_keras`) today. All weights start from a normal
@@ -8,14 +8,16 @@ from 0. Inside a `tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of
 a network finds the variables of the first, as with `tf.layers`.
 """
 
+import math
 import zlib
 
-from common import convolutions
-from common.tensorflow1 import tf
+import tensorflow.compat.v1 as tf
+
+from common import winograd
 
 
 def _variable(name, shape, initializer, trainable=True):
-    # A resource variable, also where a notebook has called tf.disable_v2_behavior.
+    # A resource variable, even where a notebook has called tf.disable_v2_behavior.
     return tf.get_variable(name, shape, initializer=initializer, trainable=trainable, use_resource=True)
 
 
@@ -40,7 +42,7 @@ def conv2d(x, n_filters, kernel_size=5):
     """Convolution with stride 2: (batch, h, w, channels) -> (batch, h/2, w/2, n_filters)."""
     with tf.variable_scope(None, default_name='conv2d'):
         kernel = _kernel([kernel_size, kernel_size, x.shape[3], n_filters])
-        out = convolutions.conv2d(x, kernel)  # tf.nn.conv2d, faster on a CPU
+        out = winograd.conv2d(x, kernel)  # tf.nn.conv2d, faster on a CPU
         return tf.nn.bias_add(out, _bias(n_filters))
 
 
@@ -48,8 +50,13 @@ def transpose_conv2d(x, n_filters, kernel_size=5):
     """Transposed convolution with stride 2: (batch, h, w, channels) -> (batch, 2h, 2w, n_filters)."""
     with tf.variable_scope(None, default_name='conv2d_transpose'):
         kernel = _kernel([kernel_size, kernel_size, n_filters, x.shape[3]])
-        out = convolutions.conv2d_transpose(x, kernel)  # tf.nn.conv2d_transpose, faster on a CPU
+        out = winograd.conv2d_transpose(x, kernel)  # tf.nn.conv2d_transpose, faster on a CPU
         return tf.nn.bias_add(out, _bias(n_filters))
+
+
+def flatten(x):
+    """One row for each image: (batch, h, w, channels) -> (batch, h * w * channels)."""
+    return tf.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
 def _update_average(average, value, momentum):
@@ -88,12 +95,3 @@ def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
             out, _, _ = tf.nn.fused_batch_norm(
                 image, gamma, beta, moving_mean, moving_variance, epsilon=epsilon, is_training=False)
         return tf.reshape(out, tf.shape(x)) if x.shape.ndims != 4 else out
-
-
-def update_ops(network):
-    """The updates of the moving averages that the calls of one network have added so far.
-
-    @param network: its variable scope, 'generator' or 'discriminator'
-    @return: list of operations, in the order of the calls
-    """
-    return tf.get_collection(tf.GraphKeys.UPDATE_OPS, scope=network)

@@ -1,6 +1,7 @@
 """The models: one script each."""
 
 import importlib
+import inspect
 import os
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of the scripts
@@ -14,10 +15,14 @@ SCRIPTS = {'vanilla': 'vanilla_gan',
 def load_script(model):
     """The module of a model in SCRIPTS.
 
-    It describes its model: MODEL and INPUTS (what its generator takes, by the
-    chapter's names: z noise, y labels, c codes), parser() with all defaults,
-    build_graph(args), and, where there are labels or codes,
-    sample_condition(args, n) and random_condition(args, n, rng); image_size
-    (height, width, channels), where its networks take images and not flat rows.
+    It describes its model: MODEL, parser() with all defaults, generator(...),
+    build_graph(args) or, where there are labels, build_graph(args, n_classes),
+    and sample_condition(n_sample_display, n_classes), where there are labels or
+    codes.
     """
     return importlib.import_module(SCRIPTS[model])
+
+
+def generator_inputs(script):
+    """What the generator of a script takes, by the chapter's names: ('z',), ('z', 'y') or ('z', 'c')."""
+    return tuple(name for name in inspect.signature(script.generator).parameters if name in ('z', 'y', 'c'))

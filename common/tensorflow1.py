@@ -1,102 +1,31 @@
-"""TensorFlow 1 as the chapter knows it: `tf` with graphs, placeholders and sessions.
+"""What must be set before TensorFlow is imported, the import, and the settings of a session.
 
-The settings below only work when they are made before TensorFlow is imported,
-so this module is the one place that imports it. Whatever the user has already
-set in the environment is respected.
+Importing the package `common` makes these settings; every module that needs
+TensorFlow then says `import tensorflow.compat.v1 as tf`. What the user has
+already set in the environment is respected, and eager execution stays as it is:
+each graph here is a `tf.Graph()` of its own.
 """
 
-import contextlib
-import functools
-import importlib
 import os
-import shutil
-import signal
-import sys
-import tempfile
-import threading
-import types
+import re
 
+# oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default on CPUs with AVX2 only: with its own
+# convolutions a DCGAN step takes twice as long.
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+# For TensorFlow's notes about CUDA and CPU features set the variable to a lower level.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# TensorFlow's import brings Keras with it, which takes seconds and 100 MB that no script here needs. Asked for the
+# legacy Keras, which is not installed, it brings neither. Afterwards `tf.keras` is there as usual.
+_keras = os.environ.get('TF_USE_LEGACY_KERAS')
+os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+import tensorflow.compat.v1 as tf
 
-class _TensorFlow(types.ModuleType):
-    """`tensorflow.compat.v1`, imported when it is first used: a mistake in the command line need not wait for it."""
+if _keras is None:
+    del os.environ['TF_USE_LEGACY_KERAS']
+tf.logging.set_verbosity(tf.logging.ERROR)
 
-    def __getattr__(self, name):
-        return getattr(_import_tensorflow(), name)
-
-
-tf = _TensorFlow('tf')
-
-
-@functools.cache
-def _import_tensorflow():
-    if 'tensorflow' in sys.modules:  # imported by a notebook, say, with its own settings
-        module = importlib.import_module('tensorflow.compat.v1')
-    else:
-        # oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default on CPUs with AVX2 only: with
-        # its own convolutions a DCGAN step takes half the time.
-        os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-        # Who wants to see TensorFlow's notes about CUDA and CPU features sets the variable to a lower level.
-        quiet = os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3') == '3'
-        with _without_keras(), _interrupt_afterwards(), _without_greetings() if quiet else contextlib.nullcontext():
-            module = importlib.import_module('tensorflow.compat.v1')
-    module.logging.set_verbosity(module.logging.ERROR)
-    module.disable_eager_execution()
-    return module
-
-
-@contextlib.contextmanager
-def _without_keras():
-    """`import tensorflow` also imports Keras, which takes seconds and 100 MB that no script here needs.
-
-    Asked for the legacy Keras, which is not installed, it imports neither. Afterwards `tf.keras` is there as usual.
-    """
-    before = os.environ.get('TF_USE_LEGACY_KERAS')
-    os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ['TF_USE_LEGACY_KERAS']
-
-
-@contextlib.contextmanager
-def _interrupt_afterwards():
-    """Ctrl-C in the middle of an import comes out as any of a dozen errors: it waits for the end."""
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
-        yield
-        return
-    interrupts = []
-    before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupts and callable(before):
-        raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _without_greetings():
-    """Keep TensorFlow's notes about CUDA and CPU features off the terminal, unless an import fails."""
-    try:
-        terminal = os.dup(2)  # the notes come from C++, past sys.stderr
-    except OSError:  # started without stderr
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            notes.seek(0)
-            with open(terminal, 'wb', closefd=False) as stderr:
-                shutil.copyfileobj(notes, stderr)
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
+# What Linux calls the instructions that compute in bfloat16: AVX-512's, and those of the tile unit AMX.
+BFLOAT16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 
 
 def has_gpu():
@@ -104,18 +33,39 @@ def has_gpu():
     return bool(tf.config.experimental.list_physical_devices('GPU'))
 
 
-def session_config(mixed_precision=False):
-    """The `tf.ConfigProto` for a session: TensorFlow's defaults but for the precision.
+def device_name():
+    """What a training computes on, in words: 'GPU 0 (NVIDIA ...)', or 'CPU'."""
+    gpus = tf.config.experimental.list_physical_devices('GPU')
+    if not gpus:
+        return 'CPU'
+    return 'GPU 0 ({})'.format(tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown'))
 
-    @param mixed_precision: multiply and convolve in bfloat16; weights, Adam and statistics stay float32. Only where
-        `mixed_precision.bfloat16_missing()` is None
+
+def session_config(mixed_precision=False):
+    """The `tf.ConfigProto` of a session.
+
+    mixed_precision: multiply and convolve in bfloat16; weights, Adam and statistics stay float32. Only where
+    `bfloat16_missing()` is None.
     """
     config = tf.ConfigProto()
+    config.gpu_options.allow_growth = True  # otherwise sampling beside a training would find the GPU's memory taken
     if mixed_precision:
         config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = 1  # RewriterConfig.ON
     return config
 
 
-def insist_on_determinism():
-    """Let no operation of this process use an algorithm whose bits vary from run to run."""
-    tf.config.experimental.enable_op_determinism()
+def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
+    """Why --mixed-precision cannot be used here, as a sentence; None where it can.
+
+    Without instructions for bfloat16 oneDNN's kernels either end the process
+    (AVX2 and below) or emulate it, with a DCGAN step that takes twice as long as
+    in float32 (AVX-512): so this is asked first.
+    """
+    try:
+        with open(cpuinfo_file) as file:
+            flags = re.search(r'^flags\s*:(.*)$', file.read(), re.MULTILINE)
+    except OSError:
+        return 'it is not known whether this processor computes in bfloat16: leave out --mixed-precision'
+    if not flags or not BFLOAT16_FLAGS & set(flags[1].split()):
+        return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'
+    return None

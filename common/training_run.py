@@ -3,8 +3,10 @@
 Nothing of the algorithm is here. A script goes
 
     run = TrainingRun('dcgan', args)
-    ...                                        # load the data, build the graph
-    with run.session(steps_per_epoch, data) as sess:
+    data = ...                                 # load the data
+    with run.graph.as_default():
+        gan = build_graph(args)
+    with run.session(data) as sess:
         for epoch in run.epochs():
             for batch in ...:                  # leaving out the first `run.step_in_epoch`
                 ...                            # update, log every 100 steps
@@ -16,23 +18,26 @@ and has, after each call, lost nothing if it is killed.
 
 import contextlib
 import math
+import shlex
 import signal
 import sys
 import time
 
-from common import checkpoints, event_files
-from common.curves import plot_losses
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tqdm import tqdm
+
+from common import checkpoints
+from common.batches import count_batches
+from common.curves import SummaryWriter, plot_losses
+from common.datasets import available_dataset, class_names
 from common.errors import UserError
 from common.images import N_COLUMNS, N_ROWS, display_images, images_as_png
-from common.mixed_precision import bfloat16_missing
-from common.progress import Progress
+from common.progress import Progress, StopRequest
 from common.random_streams import random_stream
-from common.run_folder import RunFolder
+from common.run_folder import RunFolder, check_same_settings, fingerprint, write_settings
 from common.scripts import SCRIPTS
-from common.settings import check_same_settings, fingerprint, write_settings
-from common.stopping import StopRequest
-from common.terminal import python_command, say, tensorboard_command
-from common.tensorflow1 import insist_on_determinism, session_config, tf
+from common.tensorflow1 import bfloat16_missing, device_name, session_config
 
 
 class StopTraining(Exception):
@@ -42,22 +47,23 @@ class StopTraining(Exception):
 class TrainingRun:
     """A training that is about to begin or to continue.
 
-    @param model: name of the model and of its folder in args.logdir
-    @param args: from `training_parser`
-    @raise UserError: where the folder holds a run and args do not say what to
-        do with it, where there is none to resume, where it cannot be written,
-        or where this processor cannot do what args ask for
+    model: name of the model and of its folder in args.logdir; args: from `training_parser`. Where MNIST is neither
+    there nor can be downloaded, args.dataset becomes 'mnist_5k', so that the run knows what it is trained on.
 
-    `steps` counts the steps done since the start of the training, also over
-    interruptions.
+    Raises UserError where the folder holds a run and args do not say what to do with it, where there is none to
+    resume, where it cannot be written into, or where this processor cannot do what args ask for.
+
+    `graph` is the tf.Graph to build the networks in. `steps` counts the steps done since the start of the training,
+    over interruptions as well.
     """
 
     def __init__(self, model, args):
-        self.model, self.args = model, args
+        self.model, self.args, self.graph = model, args, tf.Graph()
         self.folder = RunFolder(args.logdir, model)
         self.steps, self.steps_per_epoch = 0, 1
         self.train_writer = None
         self._resuming = args.resume or args.resume_from is not None
+        self._streams = {}
         self._stop_request = StopRequest()
         self._saved_steps, self._saved_at = None, time.monotonic()
         self._saver = self._all_finite = self._sess = self._progress = None
@@ -65,8 +71,7 @@ class TrainingRun:
             raise UserError(bfloat16_missing())
         if not self._resuming:  # otherwise parse_arguments has read the settings of the run
             self.folder.check(args.overwrite)
-        if args.deterministic:
-            insist_on_determinism()
+        args.dataset = available_dataset(args.data_dir, args.dataset)
 
     @property
     def epoch(self):
@@ -79,13 +84,15 @@ class TrainingRun:
         return self.steps % self.steps_per_epoch
 
     def rng(self, purpose):
-        """The random numbers for one purpose at this step, see `random_stream`.
+        """The np.random.Generator for one purpose at this step, see `random_stream`.
 
-        @param purpose: 'noise' and 'code' are others in each step, 'shuffle' in each epoch, 'sample' is always the same
-        @return: np.random.Generator
+        purpose: 'noise' and 'code' have a new one in each step, 'shuffle' in each epoch, 'sample' one for ever. Asked
+        again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
-        return random_stream(self.args.seed, purpose, index)
+        if self._streams.get(purpose, (None,))[0] != index:
+            self._streams[purpose] = index, random_stream(self.args.seed, purpose, index)
+        return self._streams[purpose][1]
 
     def epochs(self):
         """The numbers, from 0, of the epochs that are left; the first may be half done."""
@@ -94,35 +101,32 @@ class TrainingRun:
             yield epoch
 
     @contextlib.contextmanager
-    def session(self, steps_per_epoch, images, labels=None):
+    def session(self, images, labels=None):
         """A `tf.Session` with initialized or restored variables, for a `with` around the training loop.
 
-        The graph must be complete. At the end of the `with`, and on Ctrl-C,
-        SIGTERM or SIGHUP, the run is saved, losses.png drawn, and the user told
-        where things are.
+        The graph must be complete. At the end of the `with`, and on Ctrl-C and the other SIGNALS, the run is saved,
+        losses.png drawn, and the output listed.
 
-        @param steps_per_epoch: see `count_batches`
-        @param images: training images; a run continues with the same ones only
-        @param labels: their labels, where the model is told them
-        @raise UserError: as TrainingRun; also where there are fewer images than
-            the grid shows, another process trains in this folder, nothing can
-            be written any more, or a loss is not finite (exit status 1)
+        images: training images; a run continues with the same ones only. labels: their labels, where the model takes
+        them; a short last batch is then dropped, see `gen_batches_label`.
+
+        Raises UserError as TrainingRun does; also where there are fewer images than the grid shows, another process
+        trains in this folder, nothing can be written any more, or a loss is not finite (exit status 1).
         """
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch = count_batches(len(images), self.args.batch_size, keep_short=labels is None)
         if len(images) < N_ROWS * N_COLUMNS:
             raise UserError(f'there are only {len(images)} images: the sample grid alone shows {N_ROWS * N_COLUMNS}')
-        with self.folder.locked(), contextlib.ExitStack() as at_end:
+        with self.folder.locked(), self.graph.as_default(), contextlib.ExitStack() as at_end:
             if not self._resuming:
                 self.folder.check(self.args.overwrite)
-            with self._nothing_left_of_a_failed_start():
-                sess = self._start(images, labels, at_end)
+            sess = self._start(images, labels, at_end)
             try:
                 yield sess
             except StopTraining:
                 if self._saved_steps != self.steps:
                     self._save()
-            except tf.errors.OpError as error:
-                if error.node_def is not None:  # an operation of the graph failed, not the writing of its summary
+            except (OSError, tf.errors.OpError) as error:
+                if getattr(error, 'node_def', None) is not None:  # an operation of the graph failed, not a summary
                     raise
                 with self.folder.writing():
                     raise
@@ -132,14 +136,14 @@ class TrainingRun:
 
     def print(self, line):
         """Print a line, above the progress bar if there is one."""
-        (self._progress.print if self._progress else say)(line)
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed pipe or file under the log
+            tqdm.write(line)
+            sys.stdout.flush()
 
     def end_step(self, d_loss_batch, g_loss_batch):
         """Count a step, and save or stop where it is time to.
 
-        @param d_loss_batch: the discriminator's loss in this step
-        @param g_loss_batch: the generator's loss in this step
-        @raise UserError: where a loss is not finite
+        d_loss_batch, g_loss_batch: the losses in this step. Raises UserError where one is not finite.
         """
         if not (math.isfinite(d_loss_batch) and math.isfinite(g_loss_batch)):
             self._not_finite(f'discriminator loss {d_loss_batch}, generator loss {g_loss_batch}')
@@ -154,69 +158,77 @@ class TrainingRun:
     def end_epoch(self, gen_samples, image_size=28):
         """Save the pictures of an epoch and a checkpoint.
 
-        @param gen_samples: at least 40 generated images
-        @param image_size: their height and width in pixels
+        gen_samples: at least 40 generated images; image_size: their height and width in pixels.
         """
         with self.folder.writing():
             png = self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}')
-            self.train_writer.add_summary(event_files.image_summary('samples', png), self.steps - 1)
+            self.train_writer.add_picture('samples', png, self.steps - 1)
         self._save()
         self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self._progress.speed()}')
 
     # The start
 
+    def _start(self, images, labels, at_end):
+        names = class_names(self.args.data_dir, self.args.dataset)
+        if not names and labels is not None:
+            names = [str(label) for label in range(labels.shape[1])]
+        data_print = fingerprint(images, labels, names)
+        if self._resuming and (warning := check_same_settings(self.folder.path, self.model, self.args, data_print)):
+            print(warning, file=sys.stderr)
+
+        graph_def = self.graph.as_graph_def(add_shapes=True)  # the chapter's, before what only this module needs
+        self._saver = tf.train.Saver(max_to_keep=None)
+        # Saved variables are checked: a last update may have gone wrong after its losses were computed.
+        self._all_finite = tf.reduce_all([tf.reduce_all(tf.is_finite(var)) for var in tf.global_variables()])
+        initialize = tf.global_variables_initializer()
+        sess = self._sess = at_end.enter_context(tf.Session(config=session_config(self.args.mixed_precision)))
+        self.graph.finalize()  # an operation added inside the loop would be an error, not a leak
+        sess.run(initialize)
+        if self._resuming:
+            self._restore()
+        at_end.enter_context(self._stop_request.caught())
+        with self._nothing_left_of_a_failed_start():
+            if not self._resuming:
+                self.folder.delete_run()  # only now, when the new one begins
+            self.folder.prepare()
+            write_settings(self.folder.path, self.model, self.args, data_print)
+            self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
+            at_end.callback(self._close_writer)
+            if self.steps == 0:
+                self.train_writer.add_graph_def(graph_def)
+                self.train_writer.add_settings(vars(self.args))
+                self._save_real_samples(images)
+        self.print(f'computing on: {device_name()}')
+        self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
+        at_end.callback(self._progress.close)
+        self._saved_at = time.monotonic()
+        return sess
+
     @contextlib.contextmanager
     def _nothing_left_of_a_failed_start(self):
         try:
-            yield
+            with self.folder.writing(then='continue with --resume' if self._resuming else 'start again'):
+                yield
         except BaseException:
             if not self._resuming:
                 self.folder.remove()
             raise
 
-    def _start(self, images, labels, at_end):
-        data_print = fingerprint(images, labels)
-        if self._resuming:
-            if warning := check_same_settings(self.folder.path, self.model, self.args, data_print):
-                say(warning, sys.stderr)
-        else:
-            with self.folder.writing():
-                self.folder.delete_run()
-        with self.folder.writing():
-            self.folder.prepare()
-
-        self._saver = tf.train.Saver(max_to_keep=None)
-        # Saved variables are checked: a last update may have gone wrong after its losses were computed.
-        with tf.name_scope('all_finite'):  # one box in TensorBoard's picture of the graph
-            self._all_finite = tf.reduce_all([tf.reduce_all(tf.is_finite(var)) for var in tf.global_variables()])
-        initialize = tf.global_variables_initializer()
-        config = session_config(self.args.mixed_precision)
-        sess = self._sess = at_end.enter_context(tf.Session(config=config))
-        sess.graph.finalize()  # an operation added inside the loop would be an error, not a leak
-        sess.run(initialize)
-        if self._resuming:
-            self._restore()
-        with self.folder.writing():
-            if not self.folder.has_picture('real_samples'):
-                image_size = int(math.prod(images.shape[1:]) ** 0.5)
-                self._display(images[:N_ROWS * N_COLUMNS], image_size, 'real_samples')
-            write_settings(self.folder.path, self.model, self.args, data_print)
-            self.train_writer = event_files.SummaryWriter(self.folder.path, None if self._resuming else sess.graph)
-            at_end.callback(self._close_writer)
-        self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
-        at_end.callback(self._progress.close)
-        at_end.enter_context(self._stop_request.caught())
-        self._saved_at = time.monotonic()
-        return sess
+    def _save_real_samples(self, images):
+        first = np.arange(N_ROWS * N_COLUMNS)
+        if self.args.dataset in ('mnist_5k', 'pictures'):  # sorted by class, so that the first are all of one
+            first = np.linspace(0, len(images) - 1, len(first)).astype(int)
+        png = self._display(images[first], int(math.prod(images.shape[1:]) ** 0.5), 'real_samples')
+        self.train_writer.add_picture('real_samples', png, 0)
 
     def _restore(self):
-        """Load the checkpoint that was asked for, or else the newest good one, and make the folder agree with it."""
-        steps = checkpoints.restore_run(self._saver, self._sess, self.folder.checkpoints, self.steps_per_epoch,
-                                        self.args.resume_from)
-        if steps is None:
-            say('no checkpoint was saved yet: starting from the first step')
+        """Load the requested checkpoint, or else the newest good one, and make the folder agree with it."""
+        loaded = checkpoints.restore_run(self._saver, self._sess, self.folder.checkpoints, self.args.resume_from)
+        if loaded:
+            self.steps = self._saved_steps = loaded.epoch * self.steps_per_epoch + loaded.step_in_epoch
+            self.print(f'continuing from {loaded.path} (step {self.steps})')
         else:
-            self.steps = self._saved_steps = steps
+            self.print('no checkpoint was saved yet: starting from the first step')
         if self.steps > self.args.epochs * self.steps_per_epoch:
             raise UserError(f'the run in {self.folder.path} has already gone beyond {self.args.epochs} epochs: ask for '
                             'more with --epochs, or go back with --resume-from EPOCH')
@@ -236,20 +248,19 @@ class TrainingRun:
         if not self._sess.run(self._all_finite):
             self._not_finite('a variable is not a finite number')
         with self.folder.writing():
-            checkpoint = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.steps,
-                                          self.epoch, self.step_in_epoch)
-            checkpoints.delete_old(self.folder.checkpoints, self.args.keep_last, self.args.keep_every)
+            checkpoint = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch,
+                                          self.step_in_epoch)
+        checkpoints.delete_old(self.folder.checkpoints, self.args.keep_last, self.args.keep_every)
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
             self.print(f'saved {checkpoint.path} (step {self.steps})')
 
     def _not_finite(self, observation):
         raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
-                        'continued, it would come to the same: start again with a smaller learning rate, say',
-                        exit_status=1)
+                        'resuming would diverge again: start again, with a smaller learning rate, say', exit_status=1)
 
     def _close_writer(self):
-        with contextlib.suppress(OSError, tf.errors.OpError):  # a full disk has been told by then
+        with contextlib.suppress(OSError, tf.errors.OpError):  # a full disk has been reported by then
             self.train_writer.close()
 
     # Pictures and the end
@@ -264,15 +275,17 @@ class TrainingRun:
     def _finish(self):
         self._progress.close()
         with self.folder.writing():
-            plot_losses(self.folder.path, self.folder.losses, f'{self.model}: {self.steps} steps')
+            plot_losses(self.folder.path, self.folder.losses, f'{self.model}: {self.steps} steps',
+                        self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
-        logdir = ['--logdir', self.args.logdir] * (self.args.logdir != './logdir')
-        train_on = python_command(f'{SCRIPTS[self.model]}.py', '--resume', *logdir, *['--epochs', 'N'] * finished)
+        resume = ['python', f'{SCRIPTS[self.model]}.py', '--resume']
+        resume += ['--logdir', self.args.logdir] * (self.args.logdir != './logdir') + ['--epochs', 'N'] * finished
+        tensorboard = ['tensorboard', f'--logdir={self.args.logdir}', '--samples_per_plugin', 'images=1000']
         self.print(
             f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
             f'{f" and {self.step_in_epoch} steps" * bool(self.step_in_epoch)}.\n'
             f'  pictures: {self.folder.samples}\n'
             f'  curves:   {self.folder.losses}\n'
             f'  model:    {checkpoints.list_checkpoints(self.folder.checkpoints)[-1].path}\n'
-            f'To train on:       {train_on}\n'
-            f'To see the curves: {tensorboard_command(self.args.logdir)}')
+            f'To train on:       {shlex.join(resume)}\n'
+            f'To see the curves: {shlex.join(tensorboard)}')

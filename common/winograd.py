@@ -1,8 +1,8 @@
 """The two convolutions of the networks, 5x5 with stride 2, and how a CPU does them with fewer multiplications.
 
-On a CPU, convolutions are nearly all of a DCGAN step. Winograd's minimal
-filtering (Lavin & Gray 2016, arXiv:1509.09308) takes a third off the step, with
-the same result up to float rounding:
+On a CPU, convolutions are nearly all of a DCGAN step. Winograd convolution
+(Lavin & Gray 2016, arXiv:1509.09308) takes a third off the step, with the same
+result up to float rounding:
 
 1. A convolution with stride 2 treats even and odd pixels apart. With each
    block of 2x2 pixels taken as one pixel of 4 times the channels, it is one
@@ -26,7 +26,9 @@ import os
 
 import numpy as np
 
-from common.tensorflow1 import has_gpu, tf
+import tensorflow.compat.v1 as tf
+
+from common.tensorflow1 import has_gpu
 
 _direct = os.environ.get('GAN_DIRECT_CONVOLUTION', '0') not in ('', '0')
 
@@ -62,10 +64,8 @@ def conv2d(x, kernel):
     @param kernel: (height, width, channels, filters)
     @return: (batch, ceil(h/2), ceil(w/2), filters)
     """
-    if not _has_fast_way(kernel, *x.shape[1:3]):
+    if not _gains(kernel, *x.shape[1:3]):
         return tf.nn.conv2d(x, kernel, strides=2, padding='SAME')
-    if x.shape[3] < MIN_CHANNELS:
-        return _conv2d_few_channels(x, kernel)
     return _conv2d_winograd(x, kernel)
 
 
@@ -77,22 +77,18 @@ def conv2d_transpose(y, kernel):
     @return: (batch, 2h, 2w, channels)
     """
     height, width = 2 * y.shape[1], 2 * y.shape[2]
-    if not _has_fast_way(kernel, height, width):
+    if not _gains(kernel, height, width):
         return tf.nn.conv2d_transpose(y, kernel, [tf.shape(y)[0], height, width, kernel.shape[2]], strides=2,
                                       padding='SAME')
-    if kernel.shape[2] < MIN_CHANNELS:
-        return _conv2d_transpose_few_channels(y, kernel)
     return _conv2d_transpose_winograd(y, kernel)
 
 
-def _has_fast_way(kernel, height, width):
-    return (not _direct and not has_gpu() and kernel.shape[:2] == (5, 5)
+def _gains(kernel, height, width):
+    return (not _direct and not has_gpu() and kernel.shape[:2] == (5, 5) and kernel.shape[2] >= MIN_CHANNELS
             and height % (2 * TILE) == 0 and width % (2 * TILE) == 0)
 
 
-# Minimal filtering.
-
-def _minimal_filter():
+def _transforms():
     """
     Matrices with outputs = interpolation @ ((kernel @ taps) * (inputs @ pixels)) in one dimension (Toom and Cook)
     @return: inputs (6, 6), kernel (6, 3), interpolation (4, 6)
@@ -108,7 +104,7 @@ def _side(n_blocks):
     @param n_blocks: length of the side in blocks, which is also the number of outputs
     @return: (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) from points to outputs
     """
-    inputs, _, interpolation = _minimal_filter()
+    inputs, _, interpolation = _transforms()
     tiles = n_blocks // TILE
     to_points = np.zeros((tiles, N_POINTS, n_blocks + 2))  # a block of padding at each end
     from_points = np.zeros((n_blocks, tiles, N_POINTS))
@@ -121,7 +117,7 @@ def _side(n_blocks):
 
 def _kernel_at_points(kernel):
     """(5, 5, channels, filters) -> (1, 36, 4 * channels, filters), the channels in the order of `_blocks`."""
-    _, taps, _ = _minimal_filter()
+    _, taps, _ = _transforms()
     side = np.zeros((N_POINTS, 2, 5))  # point, pixel in block, pixel of the kernel
     for pixel in range(5):
         # The padding of 'SAME' is 1 in front, that of the blocks 2.
@@ -192,36 +188,3 @@ def _conv2d_transpose_winograd(y, kernel):
     points = tf.matmul(points, _kernel_at_points(kernel), transpose_b=True)
     points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
     return _pixels(_on_both_sides(*(matrix.T for matrix in to_points), points), channels)
-
-
-# Images of one or a few channels. Only the way from outputs to pixels is slow: it fills a vector of 8 with 1 channel.
-
-def _pixels_from_outputs(y, kernel):
-    """The transposed convolution as one of stride 1 to the four pixels of each block."""
-    channels, filters = kernel.shape[2:]
-    kernel = tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]])
-    kernel = tf.transpose(tf.reshape(kernel, [3, 2, 3, 2, channels, filters])[::-1, :, ::-1], [0, 2, 5, 1, 3, 4])
-    blocks = tf.nn.conv2d(y, tf.reshape(kernel, [3, 3, filters, 4 * channels]), strides=1, padding='SAME')
-    return tf.nn.depth_to_space(blocks, 2)
-
-
-def _kernel_gradient(x, y, kernel):
-    return tf.nn.conv2d_backprop_filter(x, kernel.shape.as_list(), y, strides=[1, 2, 2, 1], padding='SAME')
-
-
-def _conv2d_few_channels(x, kernel):
-    @tf.custom_gradient
-    def convolve(x, kernel):
-        def gradients(dy):
-            return _pixels_from_outputs(dy, kernel), _kernel_gradient(x, dy, kernel)
-        return tf.nn.conv2d(x, kernel, strides=2, padding='SAME'), gradients
-    return convolve(x, kernel)
-
-
-def _conv2d_transpose_few_channels(y, kernel):
-    @tf.custom_gradient
-    def convolve(y, kernel):
-        def gradients(dx):
-            return tf.nn.conv2d(dx, kernel, strides=2, padding='SAME'), _kernel_gradient(dx, y, kernel)
-        return _pixels_from_outputs(y, kernel), gradients
-    return convolve(y, kernel)
