@@ -89,19 +89,23 @@ def measure(model, variants, args, data_dir):
     steps = args.steps or (5 if hasattr(load_script(model), 'image_size') else 50)
     workers = {variant: start(variant, model, args.batch_size, data_dir) for variant in variants}
     times, memory = {variant: [] for variant in variants}, {}
-    for n_steps in [3] + [steps] * args.rounds:
+    for turn in range(args.rounds + 1):
         for variant, worker in workers.items():
             try:
-                worker.send(n_steps)
+                if turn:  # the first few steps are slower: they come unasked, and are not counted
+                    worker.send(steps)
                 seconds, memory[variant] = worker.recv()
             except (EOFError, OSError):
-                raise UserError(f'the measurement of {variant} has stopped', exit_status=1)
-            times[variant].append(seconds)
+                seconds = 'its process is gone'
+            if isinstance(seconds, str):
+                raise UserError(f'the measurement of {variant} has stopped: {seconds}', exit_status=1)
+            if turn:
+                times[variant].append(seconds)
     for worker in workers.values():
         worker.close()  # which ends its process
     for process in multiprocessing.active_children():
         process.join()
-    return {variant: seconds[1:] for variant, seconds in times.items()}, memory  # the first steps are slower
+    return times, memory
 
 
 def table(model, times, memory, n_batches):

@@ -14,7 +14,7 @@ from common.scripts import generator_inputs
 
 
 class Discriminator(nn.Module):
-    """Features of an image, then the output; a label joins the pixels, as planes the channels and again the features."""
+    """Features of an image, then the output; a label joins the pixels, as planes their channels, then the features too."""
 
     def __init__(self, features, out):
         super().__init__()

@@ -8,23 +8,28 @@ listing   what the chapter prints, with the mistakes corrected that keep it
           optimizers that both wait for the moving averages of both networks
 """
 
-import contextlib
+import itertools
 import multiprocessing
 import os
-import signal
 import sys
 import time
+from unittest import mock
 
-if multiprocessing.current_process().name == 'listing':  # stock TensorFlow, imported before `common` makes its settings
-    os.environ.pop('TF_ENABLE_ONEDNN_OPTS', None)
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from common import winograd
-from common.batches import gen_batches_label
-from common.datasets import load_dataset_label, load_dataset_label_pad
+if multiprocessing.parent_process():  # in a worker, whose answers go another way, TensorFlow's notes would be in it
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+if multiprocessing.current_process().name == 'listing':  # on stock settings: before `common` makes its own
+    os.environ.pop('TF_ENABLE_ONEDNN_OPTS', None)
+    import tensorflow  # noqa: F401
+
+from common import gen_batches_label, load_dataset_label, load_dataset_label_pad, winograd
+from common.errors import one_line
 from common.scripts import generator_inputs, load_script
 from common.tensorflow1 import session_config
+
+import tensorflow.compat.v1 as tf
 
 try:
     import resource
@@ -33,25 +38,15 @@ except ImportError:  # Windows
 
 
 def build_graph(script, args):
-    """The script's graph: what its build_graph returns, and `initialize`."""
-    gan = script.build_graph(args, 10) if 'y' in generator_inputs(script) else script.build_graph(args)
-    gan.initialize = tf.global_variables_initializer()
-    return gan
+    """What the script's build_graph returns."""
+    return script.build_graph(args, 10) if 'y' in generator_inputs(script) else script.build_graph(args)
 
 
 def build_listing_graph(script, args):
-    """The chapter's graph: as build_graph, with other `d_opt` and `g_opt`."""
-    with winograd.direct():
-        gan = build_graph(script, args)
-    # Not the slots of the script's own optimizers, which nothing uses here: without values they take no memory.
-    variables = tf.trainable_variables() + [var for var in tf.global_variables() if '/moving_' in var.name]
-    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-        d_adam = tf.train.AdamOptimizer(args.d_learning_rate, beta1=args.beta1, name='d_listing')
-        g_adam = tf.train.AdamOptimizer(args.g_learning_rate, beta1=args.beta1, name='g_listing')
-        gan.d_opt = d_adam.minimize(gan.d_loss, var_list=gan.d_vars)
-        gan.g_opt = g_adam.minimize(gan.g_loss, var_list=gan.g_vars)
-    gan.initialize = tf.variables_initializer(variables + d_adam.variables() + g_adam.variables())
-    return gan
+    """As build_graph, but whatever scope the script asks for, each optimizer waits for the updates of both networks."""
+    get_collection = tf.get_collection
+    with winograd.direct(), mock.patch.object(tf, 'get_collection', lambda key, scope=None: get_collection(key)):
+        return build_graph(script, args)
 
 
 def load_listing_data(data_dir, convolutional):
@@ -79,13 +74,13 @@ def gen_listing_batches(x_data, y_data, batch_size):
 
 def step_inputs(script, args, data, gen_batches):
     """What training steps are fed, endlessly: dicts of X_real, z, and y or c where the generator takes it."""
-    rng = np.random.default_rng(args.seed)
+    rng, names = np.random.default_rng(args.seed), generator_inputs(script)
     while True:
         for batch_x, batch_y in gen_batches(*data, args.batch_size):
             inputs = {'X_real': batch_x, 'z': rng.uniform(-1, 1, (args.batch_size, args.noise_size))}
-            if 'y' in generator_inputs(script):
+            if 'y' in names:
                 inputs['y'] = batch_y
-            if 'c' in generator_inputs(script):
+            if 'c' in names:
                 inputs['c'] = script.gen_condition_variable(args.batch_size, args.n_classes, script.n_cont, rng)
             yield inputs
 
@@ -104,18 +99,17 @@ def prepare(variant, model, batch_size, data_dir):
     convolutional = hasattr(script, 'image_size')
     if variant == 'listing':
         inputs = step_inputs(script, args, load_listing_data(data_dir, convolutional), gen_listing_batches)
-        gan, config = build_listing_graph(script, args), None
+        gan, sess = build_listing_graph(script, args), tf.Session()
     else:
         load = load_dataset_label_pad if convolutional else load_dataset_label
         inputs = step_inputs(script, args, load(data_dir), gen_batches_label)
         if variant.startswith('torch'):
-            from benchmark import pytorch  # which may not be installed
+            from benchmark import pytorch  # here, because it may not be installed
             return pytorch.prepare(script, args, inputs)
-        gan, config = build_graph(script, args), session_config(args.mixed_precision)
+        gan, sess = build_graph(script, args), tf.Session(config=session_config(args.mixed_precision))
+    sess.run(tf.global_variables_initializer())
     # The listing's generator updates wait for the discriminator's moving averages, too, which need the real images.
     g_needs_images = variant == 'listing' and tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-    sess = tf.Session(config=config)
-    sess.run(gan.initialize)
 
     def step():
         feed = {getattr(gan, name): value for name, value in next(inputs).items()}
@@ -130,18 +124,20 @@ def prepare(variant, model, batch_size, data_dir):
 
 
 def serve(connection, *arguments):
-    """What the process of a variant does: it prepares, then answers each number of steps with the seconds that a step
-    took and the peak memory in MB, not a number on Windows."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends this process
-    sys.stdout = open(os.devnull, 'w')  # for what the loaders print
-    with tf.Graph().as_default(), contextlib.suppress(EOFError):
-        step = prepare(*arguments)
-        while True:
-            n_steps = connection.recv()
+    """What a worker does: three steps after `prepare`, then as many as it is asked for. It answers with the seconds
+    that a step took and the peak memory in MB, or once with a sentence that says what is wrong."""
+    try:
+        with tf.Graph().as_default():
+            step = prepare(*arguments)
+        for n_steps in itertools.chain([3], iter(connection.recv, None)):
             step()  # brings the caches back after the others' turns
             start = time.perf_counter()
             for _ in range(n_steps):
                 step()
             seconds = (time.perf_counter() - start) / n_steps
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else float('nan')
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else float('nan')  # bytes on macOS
             connection.send((seconds, peak * (1 if sys.platform == 'darwin' else 1024) / 1e6))
+    except EOFError:  # the other side has closed the connection
+        pass
+    except Exception as error:
+        connection.send((one_line(error), None))
