@@ -60,11 +60,10 @@ def discriminator(x, alpha=0.2, training=True):  # listing 3
         return out
 
 
-def build_graph(args, n_classes):
+def build_graph(args):
     """
     Placeholders, networks, losses and optimizers
     @param args: from `parser`
-    @param n_classes: number of classes of the labels
     @return: tensors and operations by the chapter's names; `samples` are the images to look at
     """
     tf.set_random_seed(args.seed)

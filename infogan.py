@@ -47,8 +47,7 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):  # listing 
     """
     Discriminator network for InfoGAN
     @param x: input samples, can be real or generated samples, (batch, 32, 32, channels) in [-1, 1]
-    @param n_classes: number of categorical latent variables
-    @param n_cont: number of continuous latent variables
+    @param n_classes, n_cont: number of categorical and of continuous latent variables
     @param alpha: leaky relu factor
     @param training: whether to return the output in training mode
                      (normalized with statistics of the current batch)
@@ -105,8 +104,7 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):  # listing
     Generate random condition variables for training
     @param n_size, n_classes, n_cont: number of samples, of categories, of continuous variables
     @param rng: np.random.Generator to draw from; NumPy's global state where left out
-    @return: (n_size, n_cont + n_classes): first the continuous ones, N(0, 1), then the category,
-             one-hot
+    @return: (n_size, n_cont + n_classes): the continuous ones, N(0, 1), then the category, one-hot
     """
     cont = rng.standard_normal((n_size, n_cont))
     cat = np.zeros((n_size, n_classes))
@@ -236,9 +234,9 @@ def parser():
     codes = result.add_argument_group('codes')
     codes.add_argument('--categories', dest='n_classes', type=number(int, 2, high=100), default=10,
                        metavar='N', help='values of the categorical code (default: %(default)s)')
-    for code, weight in ('cont', 0.1), ('cat', 1.0):
-        codes.add_argument(f'--lambda-{code}', type=nonnegative_float, default=weight,
-                           metavar='WEIGHT', help='weight in the losses (default: %(default)s)')
+    for name, weight in ('--lambda-cont', 0.1), ('--lambda-cat', 1.0):
+        codes.add_argument(name, type=nonnegative_float, default=weight, metavar='WEIGHT',
+                           help='weight in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
                        help='loss of the continuous code: its squared difference from what D reads '
                             'in the image, or the printed formula, which never looks at the code '

@@ -1,0 +1,1 @@
+def say(line, file=None): print(line, file=file, flush=True)
