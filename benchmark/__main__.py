@@ -51,28 +51,26 @@ def parser():
 
 
 def print_machine(packages):
-    """Print processor, cores, instructions and versions, with a warning on stderr where something else computes."""
-    name, flags = platform.processor(), []
+    """Print processor, cores and versions, with a warning on stderr where something else computes."""
+    processor = [platform.processor()]
     with contextlib.suppress(OSError, TypeError), open('/proc/cpuinfo') as file:
         first_core = file.read().partition('\n\n')[0]
-        flags = re.findall(r'\b(?:avx2|avx512f|avx512_bf16|amx_bf16)\b', first_core)
-        name = re.search(r'model name\s*: (.*)', first_core)[1]
+        processor = [re.search(r'model name\s*: (.*)', first_core)[1],
+                     *re.findall(r'\b(?:avx2|avx512f|avx512_bf16|amx_bf16)\b', first_core)]
     versions = [f'{package} {importlib.metadata.version(package)}' for package in packages]
-    print(', '.join([' '.join([name, *flags]), f'{os.cpu_count()} cores', f'Python {platform.python_version()}',
-                     *versions]), flush=True)
+    print(', '.join([' '.join(processor), f'{os.cpu_count()} cores', f'Python {platform.python_version()}', *versions]))
     if hasattr(os, 'getloadavg') and os.getloadavg()[0] > 0.5:
         print(f'The machine is busy (load {os.getloadavg()[0]:.1f}): do not trust these times.', file=sys.stderr)
 
 
 def write_random_mnist(directory, n_images):
-    """Write random images, a fifth of their pixels set, about as many as in MNIST, as mnist.npz."""
+    """Write mnist.npz with random images, a fifth of their pixels set, about as many as in MNIST."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (n_images, 28, 28), np.uint8)
     images[images < 205] = 0
-    labels = (np.arange(n_images) % 10).astype(np.uint8)
-    n_train = n_images * 6 // 7
-    np.savez(os.path.join(directory, 'mnist.npz'), x_train=images[:n_train], y_train=labels[:n_train],
-             x_test=images[n_train:], y_test=labels[n_train:])
+    labels = np.uint8(np.arange(n_images) % 10)
+    n = n_images * 6 // 7
+    np.savez(f'{directory}/mnist.npz', x_train=images[:n], y_train=labels[:n], x_test=images[n:], y_test=labels[n:])
 
 
 def start(variant, *arguments):
@@ -92,7 +90,7 @@ def measure(model, variants, args, data_dir):
     for turn in range(args.rounds + 1):
         for variant, worker in workers.items():
             try:
-                if turn:  # the first few steps are slower: they come unasked, and are not counted
+                if turn:  # the first steps are slower: they come unasked, and are not counted
                     worker.send(steps)
                 seconds, memory[variant] = worker.recv()
             except (EOFError, OSError):
@@ -111,17 +109,14 @@ def measure(model, variants, args, data_dir):
 def table(model, times, memory, n_batches):
     """A Markdown table of a model with one row for each variant; n_batches: in an epoch."""
     epochs = load_script(model).parser().get_default('epochs')
-    references = [variant for variant in times if variant.startswith('ours')]
-    rows = [[model, 'ms a step', *(f'times that of {reference}' for reference in references), 'minutes an epoch',
-             f'hours for {epochs} epochs', 'peak memory, MB']]
+    rows = [[model, 'ms a step', 'times that of ours', 'minutes an epoch', f'hours for {epochs} epochs', 'peak, MB']]
+    rows.append(['---'] * len(rows[0]))
     for variant, seconds in times.items():
-        median = statistics.median(seconds)
-        ratios = [[a / b for a, b in zip(seconds, times[reference])] for reference in references]
-        rows.append([variant, f'{1000 * median:.1f}',
-                     *(f'{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})' for r in ratios),
-                     f'{median * n_batches / 60:.1f}', f'{median * n_batches * epochs / 3600:.1f}',
-                     f'{memory[variant]:,.0f}'])
-    rows.insert(1, ['---'] * len(rows[0]))
+        ratios = [a / b for a, b in zip(seconds, times['ours'])]
+        minutes = statistics.median(seconds) * n_batches / 60
+        rows.append([variant, f'{1000 * statistics.median(seconds):.1f}',
+                     f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})',
+                     f'{minutes:.1f}', f'{minutes * epochs / 60:.1f}', f'{memory[variant]:,.0f}'])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join('| ' + ' | '.join(map(str.ljust, row, widths)) + ' |' for row in rows)
 
@@ -135,7 +130,7 @@ def main(argv=None):
     n_batches = count_batches(args.images, args.batch_size)  # raises where a batch is larger than the data
     variants = ['ours', 'listing'] + ['torch'] * args.torch
     if args.mixed_precision:
-        variants += ['ours_bfloat16'] + ['torch_bfloat16'] * args.torch
+        variants += [f'{variant}_bfloat16' for variant in variants if variant != 'listing']
     print_machine(['tensorflow'] + ['torch'] * args.torch)
     with tempfile.TemporaryDirectory() as data_dir:
         write_random_mnist(data_dir, args.images)

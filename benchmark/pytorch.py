@@ -14,7 +14,7 @@ from common.scripts import generator_inputs
 
 
 class Discriminator(nn.Module):
-    """Features of an image, then the output; a label joins the pixels, as planes their channels, then the features too."""
+    """Features of an image, then the output; a label joins the pixels, or as planes the channels, then the features."""
 
     def __init__(self, features, out):
         super().__init__()
@@ -90,7 +90,7 @@ def prepare(script, args, inputs):
         return result
 
     def step():
-        feed = {name: torch.from_numpy(value.astype(np.float32)) for name, value in next(inputs).items()}
+        feed = {name: torch.from_numpy(value.astype(np.float32, copy=False)) for name, value in next(inputs).items()}
         real, z, labels, codes = (feed.get(name) for name in ('X_real', 'z', 'y', 'c'))
         if real.ndim == 4:
             real = real.permute(0, 3, 1, 2)  # in memory they are channels_last

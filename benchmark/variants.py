@@ -17,10 +17,10 @@ from unittest import mock
 
 import numpy as np
 
-if multiprocessing.parent_process():  # in a worker, whose answers go another way, TensorFlow's notes would be in it
+if multiprocessing.current_process().name != 'MainProcess':  # a worker's answers go another way than what is printed
     for stream in (sys.stdout, sys.stderr):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-if multiprocessing.current_process().name == 'listing':  # on stock settings: before `common` makes its own
+if multiprocessing.current_process().name == 'listing':  # stock TensorFlow, before `common` makes its settings
     os.environ.pop('TF_ENABLE_ONEDNN_OPTS', None)
     import tensorflow  # noqa: F401
 
