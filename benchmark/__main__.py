@@ -39,12 +39,10 @@ def parser():
                         help=f'some of {", ".join(SCRIPTS)} (default: all)')
     result.add_argument('--torch', action='store_true', help='also measure PyTorch, where it is installed')
     result.add_argument('--mixed-precision', action='store_true', help='also measure ours and PyTorch in bfloat16')
-    result.add_argument('--rounds', type=positive_int, default=7, metavar='N',
-                        help='turns of each variant (default: %(default)s)')
+    result.add_argument('--rounds', type=positive_int, default=7, metavar='N', help='(default: %(default)s)')
     result.add_argument('--steps', type=positive_int, metavar='N',
                         help='steps in a turn (default: 50; 5 for convolutional models)')
-    result.add_argument('--batch-size', type=positive_int, default=128, metavar='N',
-                        help='batch size (default: %(default)s)')
+    result.add_argument('--batch-size', type=positive_int, default=128, metavar='N', help='(default: %(default)s)')
     result.add_argument('--images', type=number(int, 40), default=70000, metavar='N',
                         help='images in the data set (default: %(default)s, as in MNIST)')
     return result
@@ -94,15 +92,13 @@ def measure(model, variants, args, data_dir):
                     worker.send(steps)
                 seconds, memory[variant] = worker.recv()
             except (EOFError, OSError):
-                seconds = 'its process is gone'
+                seconds = 'its process has ended'
             if isinstance(seconds, str):
                 raise UserError(f'the measurement of {variant} has stopped: {seconds}', exit_status=1)
             if turn:
                 times[variant].append(seconds)
     for worker in workers.values():
         worker.close()  # which ends its process
-    for process in multiprocessing.active_children():
-        process.join()
     return times, memory
 
 

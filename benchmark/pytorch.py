@@ -5,6 +5,8 @@ generated once for the discriminator's and the first generator update; the
 discriminator's weights frozen during the generator's updates.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -32,24 +34,17 @@ class Discriminator(nn.Module):
 
 def networks(script, noise_size, condition_size):
     """
-    The networks of a script as PyTorch modules, with the layers' default initializers
+    Generator, which takes z and the label or code of `condition_size` numbers side by side, and discriminator
 
     Where TensorFlow pads an image by 1 pixel at the top and left and by 2 at the bottom and right, PyTorch pads by 2
     all around: the number of operations is the same. InfoGAN's three heads are one layer.
-    @param condition_size: numbers in a label or code, 0 where there is none
-    @return: generator, takes z and the condition side by side; discriminator
     """
-    def leaky_relu():
-        return nn.LeakyReLU(0.2, inplace=True)
+    leaky_relu = partial(nn.LeakyReLU, 0.2, inplace=True)
+    conv = partial(nn.Conv2d, kernel_size=5, stride=2, padding=2)
+    transpose_conv = partial(nn.ConvTranspose2d, kernel_size=5, stride=2, padding=2, output_padding=1)
 
     def dense(*sizes):
         return [layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), leaky_relu())]
-
-    def conv(n_in, n_out):
-        return nn.Conv2d(n_in, n_out, 5, stride=2, padding=2)
-
-    def transpose_conv(n_in, n_out):
-        return nn.ConvTranspose2d(n_in, n_out, 5, stride=2, padding=2, output_padding=1)
 
     n_inputs = noise_size + condition_size
     n_labels = condition_size if 'y' in generator_inputs(script) else 0
@@ -59,8 +54,7 @@ def networks(script, noise_size, condition_size):
     generator = nn.Sequential(
         nn.Linear(n_inputs, 256 * 4 * 4), nn.ReLU(inplace=True), nn.Unflatten(1, (256, 4, 4)),
         transpose_conv(256, 128), nn.BatchNorm2d(128), nn.ReLU(inplace=True),
-        transpose_conv(128, 64), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
-        transpose_conv(64, 1), nn.Tanh())
+        transpose_conv(128, 64), nn.BatchNorm2d(64), nn.ReLU(inplace=True), transpose_conv(64, 1), nn.Tanh())
     features = nn.Sequential(
         conv(1 + n_labels, 64), leaky_relu(), conv(64, 128), nn.BatchNorm2d(128), leaky_relu(),
         conv(128, 256), nn.BatchNorm2d(256), leaky_relu(), nn.Flatten())
@@ -72,7 +66,7 @@ def networks(script, noise_size, condition_size):
 
 
 def prepare(script, args, inputs):
-    """A function that does one training step and returns d_loss and g_loss; inputs: of variants.step_inputs."""
+    """As variants.prepare; inputs: of variants.step_inputs."""
     condition_size = sum(value.shape[1] for name, value in next(inputs).items() if name in ('y', 'c'))
     G, D = (network.to(memory_format=torch.channels_last)
             for network in networks(script, args.noise_size, condition_size))
@@ -81,20 +75,18 @@ def prepare(script, args, inputs):
 
     def loss(images, target, labels=None, codes=None):
         out = D(images, labels)
-        logits = out[:, :1]
+        logits, guess, n_cont = out[:, :1], out[:, 1:], getattr(script, 'n_cont', 0)
         result = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
         if codes is not None:
-            guess, n_cont = out[:, 1:], script.n_cont
             result = result + args.lambda_cont * F.mse_loss(guess[:, :n_cont], codes[:, :n_cont])
             result = result + args.lambda_cat * F.cross_entropy(guess[:, n_cont:], codes[:, n_cont:])
         return result
 
     def step():
         feed = {name: torch.from_numpy(value.astype(np.float32, copy=False)) for name, value in next(inputs).items()}
-        real, z, labels, codes = (feed.get(name) for name in ('X_real', 'z', 'y', 'c'))
-        if real.ndim == 4:
-            real = real.permute(0, 3, 1, 2)  # in memory they are channels_last
-        g_inputs = torch.cat([part for part in (z, labels, codes) if part is not None], 1)
+        labels, codes = feed.get('y'), feed.get('c')
+        real = feed['X_real'].movedim(-1, 1)  # channels_last in memory
+        g_inputs = torch.cat([feed[name] for name in generator_inputs(script)], 1)
         autocast = torch.autocast('cpu', dtype=torch.bfloat16, enabled=args.mixed_precision)
         with autocast:
             images = G(g_inputs)
@@ -105,9 +97,7 @@ def prepare(script, args, inputs):
         D.requires_grad_(False)
         for update in range(args.generator_updates):
             with autocast:
-                if update:
-                    images = G(g_inputs)
-                g_loss = loss(images, 1., labels, codes)
+                g_loss = loss(G(g_inputs) if update else images, 1., labels, codes)
             g_adam.zero_grad()
             g_loss.backward()
             g_adam.step()

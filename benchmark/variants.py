@@ -1,11 +1,10 @@
 """The variants of a training step, and what their processes do.
 
-ours      a script's graph, loader, batches and session
-listing   what the chapter prints, with the mistakes corrected that keep it
-          from running. Networks and losses are the script's; what differs is
-          what the chapter does otherwise: stock TensorFlow settings, direct
-          convolutions, images in float64 that are copied for shuffling, and
-          optimizers that both wait for the moving averages of both networks
+Ours is a script's graph, loader, batches and session. The listing is what the
+chapter prints, with the mistakes corrected that keep it from running: networks
+and losses are the script's; what differs is what the chapter does otherwise,
+stock TensorFlow settings, direct convolutions, images in float64 that are copied
+for shuffling, and optimizers that both wait for all moving averages.
 """
 
 import itertools
@@ -53,15 +52,13 @@ def load_listing_data(data_dir, convolutional):
     """The chapter's loaders: images in [-1, 1], (N, 784) or (N, 32, 32, 1), and one-hot labels (N, 10), in float64."""
     with np.load(os.path.join(data_dir, 'mnist.npz')) as file:
         train_data = np.concatenate((file['x_train'], file['x_test']), axis=0)
-        labels = np.concatenate((file['y_train'], file['y_test']), axis=0)
+        labels = np.eye(10)[np.concatenate((file['y_train'], file['y_test']), axis=0)]
     train_data = train_data / 255.
     train_data = train_data * 2. - 1
-    if convolutional:
-        train_data = train_data.reshape([-1, 28, 28, 1])
-        train_data = np.pad(train_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
-    else:
-        train_data = train_data.reshape([-1, 28 * 28])
-    return train_data, np.eye(10)[labels]
+    if not convolutional:
+        return train_data.reshape([-1, 28 * 28]), labels
+    train_data = train_data.reshape([-1, 28, 28, 1])
+    return np.pad(train_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.), labels
 
 
 def gen_listing_batches(x_data, y_data, batch_size):
@@ -87,11 +84,8 @@ def step_inputs(script, args, data, gen_batches):
 
 def prepare(variant, model, batch_size, data_dir):
     """
-    A variant's training step
+    A function that does one training step, and returns d_loss and g_loss
     @param variant: 'ours', 'ours_bfloat16', 'listing', 'torch' or 'torch_bfloat16'
-    @param model: a name in SCRIPTS
-    @param data_dir: folder with mnist.npz
-    @return: function that does one step, and returns d_loss and g_loss
     """
     script = load_script(model)
     args = script.parser().parse_args(['--batch-size', str(batch_size)])
