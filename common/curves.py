@@ -1,5 +1,6 @@
 """The learning curves of a run: for TensorBoard, as text in losses.csv, and as the picture losses.png."""
 
+import contextlib
 import csv
 import math
 import os
@@ -61,6 +62,11 @@ class SummaryWriter(tf.summary.FileWriter):
         """Show a graph."""
         self.add_event(tf.Event(wall_time=time.time(), graph_def=graph_def.SerializeToString()))
 
+    def close(self):
+        """Close the event file; a full disk has been reported by then."""
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            super().close()
+
     def _add_row(self, row):
         is_new = not os.path.exists(self._csv)
         with open(self._csv, 'a', newline='', encoding='utf-8') as file:
@@ -103,8 +109,8 @@ def cut_losses(run_dir, steps):
                          for row in rows)
 
 
-def plot_losses(run_dir, path, title, steps_per_epoch):
-    """Draw losses.csv into the PNG file `path`."""
+def plot_losses(run_dir, title, steps_per_epoch):
+    """Draw losses.csv into losses.png."""
     rows = read_losses(run_dir)
     panels = [panel for panel in _PANELS if rows and panel[0][0] in rows[0]]
     fig = new_figure(figsize=(10, 1 + 2.5 * max(len(panels), 1)), layout='constrained')
@@ -126,5 +132,5 @@ def plot_losses(run_dir, path, title, steps_per_epoch):
                                                        lambda epoch: epoch * steps_per_epoch))
     epochs.set_xlabel('epoch')
     fig.suptitle(title)
-    with whole_file(path) as unfinished:
+    with whole_file(os.path.join(run_dir, 'losses.png')) as unfinished:
         fig.savefig(unfinished, format='png', dpi=100)

@@ -13,6 +13,10 @@ SIGNALS = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SI
            if hasattr(signal, name)]
 
 
+class StopTraining(Exception):
+    """Ends the loop at a step where everything can be saved."""
+
+
 class StopRequest:
     """Whether a signal has asked the training to stop after the step that is under way.
 

@@ -21,3 +21,16 @@ def random_stream(seed, purpose, index=0):
     @return: np.random.Generator, always in the same state for the same arguments
     """
     return np.random.default_rng([seed, PURPOSES.index(purpose), index])
+
+
+class RandomStreams:
+    """The streams of a run: asked again for the same purpose and index, a stream goes on where it was."""
+
+    def __init__(self, seed):
+        self._seed, self._newest = seed, {}
+
+    def at(self, purpose, index):
+        """As `random_stream`, but a new generator only where `index` is another than the last time."""
+        if self._newest.get(purpose, (None,))[0] != index:
+            self._newest[purpose] = index, random_stream(self._seed, purpose, index)
+        return self._newest[purpose][1]

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import sys
 import zlib
 
 import filelock
@@ -81,12 +82,34 @@ class RunFolder:
             raise UserError(f'cannot write into {self.path} ({one_line(error)}); {self.last_checkpoint()}; '
                             f'make room or fix the folder, then {then}', exit_status=1)
 
+    def listing(self):
+        """Where the output is, for people."""
+        return (f'  pictures: {self.samples}\n  curves:   {self.losses}\n'
+                f'  model:    {checkpoints.list_checkpoints(self.checkpoints)[-1].path}')
+
     def last_checkpoint(self):
         """For a message: 'the last good checkpoint is ...'."""
         good = checkpoints.list_checkpoints(self.checkpoints)
         return f'the last good checkpoint is {good[-1].path}' if good else 'no checkpoint was saved yet'
 
-    def prepare(self):
+    @contextlib.contextmanager
+    def beginning(self, resuming):
+        """Around the first writes of a run that begins, which replaces an older one only now, or continues.
+
+        A new one that fails here leaves nothing.
+        """
+        try:
+            with self.writing(then='continue with --resume' if resuming else 'start again'):
+                if not resuming:
+                    self.delete_run()
+                self._prepare()
+                yield
+        except BaseException:
+            if not resuming:
+                self.remove()
+            raise
+
+    def _prepare(self):
         """Make the folders, and remove what killed runs have left half written or half deleted."""
         for folder in (self.samples, self.checkpoints):
             os.makedirs(folder, exist_ok=True)
@@ -182,8 +205,8 @@ def write_settings(run_dir, model, args, data_print):
 def check_same_settings(run_dir, model, args, data_print):
     """Refuse to continue a run with other settings or another data set.
 
-    data_print: from `fingerprint`. Returns a sentence about what differs though it is allowed to, or None. Raises
-    UserError, which names each difference.
+    data_print: from `fingerprint`. Raises UserError, which names each difference. What differs though it is allowed
+    to is reported on stderr.
     """
     saved = read_settings(run_dir)
     before, now = {'model': saved['model'], **saved['settings']}, {'model': model, **vars(args)}
@@ -199,9 +222,8 @@ def check_same_settings(run_dir, model, args, data_print):
         raise UserError(f'the data in {args.data_dir} are not those that the run in {run_dir} was trained on '
                         f'({"; ".join(of_data)}): {where[0]}')
     if saved.get('direct_convolution') != winograd.is_direct():
-        return ('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
-                'and with it the bits')
-    return None
+        print('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
+              'and with it the bits', file=sys.stderr, flush=True)
 
 
 def _differences(now, before, names):
@@ -212,9 +234,11 @@ def _differences(now, before, names):
 def fingerprint(images, labels, class_names):
     """What tells data sets apart.
 
-    images, labels: what the model is trained on; labels may be None. Returns {'images': number, 'data_crc32':
-    checksum, 'class_names': names of the classes}.
+    images, labels: what the model is trained on; labels may be None. class_names: [] where the classes are numbers.
+    Returns {'images': number, 'data_crc32': checksum, 'class_names': names of the classes}.
     """
+    if labels is not None and not class_names:
+        class_names = [str(label) for label in range(labels.shape[1])]
     checksum = 0
     for part in (images,) if labels is None else (images, labels):
         for start in range(0, len(part), 1000):  # a part at a time: their bytes are a copy

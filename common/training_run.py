@@ -1,6 +1,6 @@
 """All that a training needs around its loop: session, checkpoints, curves, pictures, signals.
 
-Nothing of the algorithm is here. A script goes
+Nothing of the algorithm is here. After each call nothing is lost by a kill. A script goes
 
     run = TrainingRun('dcgan', args)
     data = ...                                 # load the data
@@ -12,8 +12,6 @@ Nothing of the algorithm is here. A script goes
                 ...                            # update, log every 100 steps
                 run.end_step(d_loss_batch, g_loss_batch)
             run.end_epoch(gen_samples, image_size)
-
-and has, after each call, lost nothing if it is killed.
 """
 
 import contextlib
@@ -23,7 +21,6 @@ import signal
 import sys
 import time
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
@@ -32,16 +29,12 @@ from common.batches import count_batches
 from common.curves import SummaryWriter, plot_losses
 from common.datasets import available_dataset, class_names
 from common.errors import UserError
-from common.images import N_COLUMNS, N_ROWS, display_images, images_as_png
-from common.progress import Progress, StopRequest
-from common.random_streams import random_stream
+from common.images import N_COLUMNS, N_ROWS, display_images, examples, images_as_png
+from common.progress import Progress, StopRequest, StopTraining
+from common.random_streams import RandomStreams
 from common.run_folder import RunFolder, check_same_settings, fingerprint, write_settings
 from common.scripts import SCRIPTS
 from common.tensorflow1 import bfloat16_missing, device_name, session_config
-
-
-class StopTraining(Exception):
-    """Ends the loop at a step where everything can be saved."""
 
 
 class TrainingRun:
@@ -63,7 +56,7 @@ class TrainingRun:
         self.steps, self.steps_per_epoch = 0, 1
         self.train_writer = None
         self._resuming = args.resume or args.resume_from is not None
-        self._streams = {}
+        self._streams = RandomStreams(args.seed)
         self._stop_request = StopRequest()
         self._saved_steps, self._saved_at = None, time.monotonic()
         self._saver = self._all_finite = self._sess = self._progress = None
@@ -90,14 +83,12 @@ class TrainingRun:
         again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
-        if self._streams.get(purpose, (None,))[0] != index:
-            self._streams[purpose] = index, random_stream(self.args.seed, purpose, index)
-        return self._streams[purpose][1]
+        return self._streams.at(purpose, index)
 
     def epochs(self):
         """The numbers, from 0, of the epochs that are left; the first may be half done."""
         for epoch in range(self.epoch, self.args.epochs):
-            self._stop_if_asked()
+            self._stop_if_requested()
             yield epoch
 
     @contextlib.contextmanager
@@ -151,7 +142,7 @@ class TrainingRun:
         self.steps += 1
         self._progress.step(epoch, self.args.epochs, d_loss_batch, g_loss_batch)
         if self.step_in_epoch:  # the last step of an epoch is saved by end_epoch, with its pictures
-            self._stop_if_asked()
+            self._stop_if_requested()
             if time.monotonic() - self._saved_at > 60 * self.args.save_minutes:
                 self._save()
 
@@ -169,12 +160,9 @@ class TrainingRun:
     # The start
 
     def _start(self, images, labels, at_end):
-        names = class_names(self.args.data_dir, self.args.dataset)
-        if not names and labels is not None:
-            names = [str(label) for label in range(labels.shape[1])]
-        data_print = fingerprint(images, labels, names)
-        if self._resuming and (warning := check_same_settings(self.folder.path, self.model, self.args, data_print)):
-            print(warning, file=sys.stderr)
+        data_print = fingerprint(images, labels, class_names(self.args.data_dir, self.args.dataset))
+        if self._resuming:
+            check_same_settings(self.folder.path, self.model, self.args, data_print)
 
         graph_def = self.graph.as_graph_def(add_shapes=True)  # the chapter's, before what only this module needs
         self._saver = tf.train.Saver(max_to_keep=None)
@@ -187,39 +175,21 @@ class TrainingRun:
         if self._resuming:
             self._restore()
         at_end.enter_context(self._stop_request.caught())
-        with self._nothing_left_of_a_failed_start():
-            if not self._resuming:
-                self.folder.delete_run()  # only now, when the new one begins
-            self.folder.prepare()
+        with self.folder.beginning(self._resuming):
             write_settings(self.folder.path, self.model, self.args, data_print)
             self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
-            at_end.callback(self._close_writer)
+            at_end.callback(self.train_writer.close)
             if self.steps == 0:
                 self.train_writer.add_graph_def(graph_def)
                 self.train_writer.add_settings(vars(self.args))
-                self._save_real_samples(images)
+                png = self._display(examples(images, is_sorted=self.args.dataset in ('mnist_5k', 'pictures')),
+                                    int(math.prod(images.shape[1:]) ** 0.5), 'real_samples')
+                self.train_writer.add_picture('real_samples', png, 0)
         self.print(f'computing on: {device_name()}')
         self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
         at_end.callback(self._progress.close)
         self._saved_at = time.monotonic()
         return sess
-
-    @contextlib.contextmanager
-    def _nothing_left_of_a_failed_start(self):
-        try:
-            with self.folder.writing(then='continue with --resume' if self._resuming else 'start again'):
-                yield
-        except BaseException:
-            if not self._resuming:
-                self.folder.remove()
-            raise
-
-    def _save_real_samples(self, images):
-        first = np.arange(N_ROWS * N_COLUMNS)
-        if self.args.dataset in ('mnist_5k', 'pictures'):  # sorted by class, so that the first are all of one
-            first = np.linspace(0, len(images) - 1, len(first)).astype(int)
-        png = self._display(images[first], int(math.prod(images.shape[1:]) ** 0.5), 'real_samples')
-        self.train_writer.add_picture('real_samples', png, 0)
 
     def _restore(self):
         """Load the requested checkpoint, or else the newest good one, and make the folder agree with it."""
@@ -237,31 +207,25 @@ class TrainingRun:
 
     # Stopping and saving
 
-    def _stop_if_asked(self):
+    def _stop_if_requested(self):
         if self._stop_request.number:
             self.print(f'\n{signal.Signals(self._stop_request.number).name}: saving before the end')
-            raise StopTraining
-        if self.args.max_steps and self.steps >= self.args.max_steps:
+        if self._stop_request.number or self.args.max_steps and self.steps >= self.args.max_steps:
             raise StopTraining
 
     def _save(self):
         if not self._sess.run(self._all_finite):
             self._not_finite('a variable is not a finite number')
         with self.folder.writing():
-            checkpoint = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch,
-                                          self.step_in_epoch)
+            saved = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch, self.step_in_epoch)
         checkpoints.delete_old(self.folder.checkpoints, self.args.keep_last, self.args.keep_every)
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
-            self.print(f'saved {checkpoint.path} (step {self.steps})')
+            self.print(f'saved {saved.path} (step {self.steps})')
 
     def _not_finite(self, observation):
         raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
                         'resuming would diverge again: start again, with a smaller learning rate, say', exit_status=1)
-
-    def _close_writer(self):
-        with contextlib.suppress(OSError, tf.errors.OpError):  # a full disk has been reported by then
-            self.train_writer.close()
 
     # Pictures and the end
 
@@ -275,17 +239,12 @@ class TrainingRun:
     def _finish(self):
         self._progress.close()
         with self.folder.writing():
-            plot_losses(self.folder.path, self.folder.losses, f'{self.model}: {self.steps} steps',
-                        self.steps_per_epoch)
+            plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         resume = ['python', f'{SCRIPTS[self.model]}.py', '--resume']
         resume += ['--logdir', self.args.logdir] * (self.args.logdir != './logdir') + ['--epochs', 'N'] * finished
         tensorboard = ['tensorboard', f'--logdir={self.args.logdir}', '--samples_per_plugin', 'images=1000']
-        self.print(
-            f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
-            f'{f" and {self.step_in_epoch} steps" * bool(self.step_in_epoch)}.\n'
-            f'  pictures: {self.folder.samples}\n'
-            f'  curves:   {self.folder.losses}\n'
-            f'  model:    {checkpoints.list_checkpoints(self.folder.checkpoints)[-1].path}\n'
-            f'To train on:       {shlex.join(resume)}\n'
-            f'To see the curves: {shlex.join(tensorboard)}')
+        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
+                   f'{f" and {self.step_in_epoch} steps" * bool(self.step_in_epoch)}.\n{self.folder.listing()}\n'
+                   f'To train on:       {shlex.join(resume)}\n'
+                   f'To see the curves: {shlex.join(tensorboard)}')
