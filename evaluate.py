@@ -1,62 +1,92 @@
-"""Measure what a trained model is worth, in numbers that the literature also gives.
+"""Measure how good a trained model is, in numbers that the literature also gives.
 
-MODEL is vanilla, dcgan, cgan, infogan or conv_cgan. Generated images are compared
-with the real test split of the data set, whether or not the model was trained
-on it, too: the report says which (--split of the training). Beside each value
-stands that of real images, training images or, where these are compared with
-nothing, test images. The table goes to the terminal, and as JSON to a file. The
-judge is a small classifier, trained the first time and then kept in the logdir.
+MODEL is vanilla, dcgan, cgan, infogan or conv_cgan. Generated images are compared with the real test split of the data
+set, whether or not the model was trained on it, too: the report says which (--split of the training). Beside each value
+stands that of real images. The report explains each measure in a line. Measures of quality and variety need a small
+classifier, the reference classifier: one for a data set, trained the first time and then kept in the logdir.
 
-With 10,000 images and two cores it takes about a minute; for models that take
-labels three, one of which trains a classifier on generated images; and a minute
-more where the judge has to be trained.
+With 10,000 images and two cores it takes about a minute; for models that take labels three, one of which trains a
+classifier on generated images; and two minutes more where the reference classifier has to be trained.
 """
 
 import argparse
-import dataclasses
 import os
 
-from after_training.arguments import add_data_arguments_of_run, add_model_arguments, data_of_run
-from after_training.evaluation import evaluate
-from after_training.measurement import report
-from after_training.trained_model import load
-from after_training.trained_run import find_run
-from common import number, run_script
-from common.arguments import Parser, path
+from common.arguments import Parser, number, path, run_script
+from common.checkpoints import kept_epochs
 from common.datasets import load_split
 from common.errors import UserError, one_line
-from common.files import can_write, write_json
+from common.files import write_json
+from evaluation.measures import Evaluation
+from evaluation.results import add_results, report, report_epochs
+from sampling.pretrained import load_pretrained
+from sampling.trained_model import add_data_arguments_of_run, add_model_arguments, data_of_run, load_trained_model
 
 
 def parser():
     result = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_arguments(result)
+    weights = add_model_arguments(result)
+    weights.add_argument('--all', action='store_true',
+                         help='measure every kept checkpoint, and print a table with a row for each epoch')
+    weights.add_argument('--pretrained', action='store_true', help='measure the pretrained generator')
     result.add_argument('--samples', type=number(int, 200), default=10000, metavar='N',
                         help='images to generate; for what can be learned from labelled images 10 times as many '
                              '(default: %(default)s)')
     result.add_argument('--seed', type=number(int, 0, high=2**31 - 1), default=0, metavar='N',
-                        help='of the noise, the codes and the classifier (default: %(default)s)')
-    result.add_argument('--json', type=path, metavar='FILE',
-                        help='default: evaluation.json in the folder of the run, where sample.py looks for the classes '
-                             'of InfoGAN\'s categories')
+                        help='of the noise and the codes (default: %(default)s)')
     add_data_arguments_of_run(result)
+    result.add_argument('--json', type=path, metavar='FILE',
+                        help='default: evaluation.json in the folder of each checkpoint, where sample.py looks for the '
+                             'classes of InfoGAN\'s categories')
+    result.add_argument('--add-to', type=path, metavar='FILE',
+                        help='also add the measures to this CSV file, which python -m evaluation.results prints as a '
+                             'table and draws')
+    result.add_argument('--training', metavar='NAME', help='name of the training in that file (default: MODEL)')
     return result
 
 
 def main(argv=None):
     args = parser().parse_args(argv)
-    run = find_run(args.model, args.logdir)
-    file = args.json or os.path.join(run.run_dir, 'evaluation.json')
-    if not can_write(file):
-        raise UserError(f'cannot write {file}: choose another file with --json')
-    trained = load(run, args.checkpoint)
-    train_split, test_split = load_split(**data_of_run(args, run))
-    result = evaluate(trained, args, train_split, test_split)
-    trained.close()
+    check_output(args.json)
+    check_output(args.add_to)
+    trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
+        args.model, args.logdir, args.checkpoint)
+    data = data_of_run(args, trained)
+    score = 'MNIST score' if data['dataset'] in ('mnist', 'mnist_5k') else 'classifier score'
+    evaluation = Evaluation(*load_split(**data), args.logdir, args.samples, args.seed, score)
+    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else [trained.epoch]
+    results = []
+    for epoch in epochs:
+        if epoch != trained.epoch:
+            trained.close()
+            trained = load_trained_model(args.model, args.logdir, epoch)
+        result = evaluation.measure(trained)
+        results.append(result)
+        print(report(result), end='\n\n')
+        if not (args.json or args.pretrained):
+            write(os.path.join(trained.source, 'evaluation.json'), as_json(result))
+    if args.all:
+        print(report_epochs(results))
+    if args.json:
+        write(args.json, [as_json(result) for result in results] if args.all else as_json(results[0]))
+    if args.add_to:
+        add_results(args.add_to, args.training or args.model, trained.args.seed, results)
 
-    print(report(result))
+
+def as_json(result):
+    return {**result, 'measures': [measure._asdict() for measure in result['measures']]}
+
+
+def check_output(file):
+    """Refuse what cannot be written before the work of minutes, not after it."""
+    if file and not (os.path.isdir(os.path.dirname(os.path.abspath(file)))
+                     and (os.path.isfile(file) or not os.path.lexists(file))):
+        raise UserError(f'cannot write {file}: choose another file, in a folder that is there')
+
+
+def write(file, content):
     try:
-        write_json(file, {**result, 'measurements': [dataclasses.asdict(line) for line in result['measurements']]})
+        write_json(file, content)
     except OSError as error:
         raise UserError(f'cannot write {file} ({one_line(error)}): choose another file with --json', exit_status=1)
     print('wrote', file)

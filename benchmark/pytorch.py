@@ -1,161 +1,104 @@
 """PyTorch: the same networks and the same schedule in eager mode.
 
-What is meant to make it fast: the fused Adam; channels_last images; gradients
-set to None; G(z) generated once for the discriminator's and the first generator
-update; the discriminator's weights frozen during the generator's updates.
+What is meant to make it fast: the fused Adam; channels_last images; G(z)
+generated once for the discriminator's and the first generator update; the
+discriminator's weights frozen during the generator's updates.
 """
 
+from functools import partial
+
 import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
 
-from benchmark.listing import load_data
-from benchmark.ours import is_convolutional
-from common.scripts import load_script
-
-NOISE_SIZE = 100
+from common.scripts import generator_inputs
 
 
-def networks(script, condition_size):
+class Discriminator(nn.Module):
+    """Features of an image, then the output; a label joins the pixels, or as planes the channels, then the features."""
+
+    def __init__(self, features, out):
+        super().__init__()
+        self.features, self.out = features, out
+
+    def forward(self, images, labels=None):
+        if labels is None:
+            return self.out(self.features(images))
+        if images.ndim == 2:
+            return self.out(self.features(torch.cat((images, labels), 1)))
+        planes = labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        joined = torch.cat((images, planes), 1).contiguous(memory_format=torch.channels_last)
+        return self.out(torch.cat((self.features(joined), labels), 1))
+
+
+def networks(script, noise_size, condition_size):
     """
-    The networks of a script as PyTorch modules, with the layers' default initializers
+    Generator, which takes z and the label or code of `condition_size` numbers side by side, and discriminator
 
     Where TensorFlow pads an image by 1 pixel at the top and left and by 2 at the bottom and right, PyTorch pads by 2
     all around: the number of operations is the same. InfoGAN's three heads are one layer.
-    @param condition_size: numbers in a label or code, 0 where there is none
-    @return: generator, takes z and the condition side by side; discriminator, takes images, and labels where the
-             generator does
     """
-    from torch import nn
-
-    def leaky():
-        return nn.LeakyReLU(0.2, inplace=True)
+    leaky_relu = partial(nn.LeakyReLU, 0.2, inplace=True)
+    conv = partial(nn.Conv2d, kernel_size=5, stride=2, padding=2)
+    transpose_conv = partial(nn.ConvTranspose2d, kernel_size=5, stride=2, padding=2, output_padding=1)
 
     def dense(*sizes):
-        layers = [layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), leaky())]
-        return layers[:-1]
+        return [layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), leaky_relu())]
 
-    n_inputs = NOISE_SIZE + condition_size
-    if not is_convolutional(script):
-        return (nn.Sequential(*dense(n_inputs, 256, 512, 1024, 784), nn.Tanh()),
-                nn.Sequential(*dense(784 + condition_size, 1024, 512, 256, 1)))
-
-    def conv(n_in, n_out):
-        return nn.Conv2d(n_in, n_out, 5, stride=2, padding=2)
-
-    def transpose_conv(n_in, n_out):
-        return nn.ConvTranspose2d(n_in, n_out, 5, stride=2, padding=2, output_padding=1)
-
-    # PyTorch's momentum is the share of the new value, 1 minus the chapter's.
-    def batch_norm(n_channels, layer=nn.BatchNorm2d):
-        return layer(n_channels, eps=1e-5, momentum=0.1)
-
+    n_inputs = noise_size + condition_size
+    n_labels = condition_size if 'y' in generator_inputs(script) else 0
+    if not hasattr(script, 'image_size'):
+        generator = nn.Sequential(*dense(n_inputs, 256, 512, 1024), nn.Linear(1024, 784), nn.Tanh())
+        return generator, Discriminator(nn.Sequential(*dense(784 + n_labels, 1024, 512, 256)), nn.Linear(256, 1))
     generator = nn.Sequential(
         nn.Linear(n_inputs, 256 * 4 * 4), nn.ReLU(inplace=True), nn.Unflatten(1, (256, 4, 4)),
-        transpose_conv(256, 128), batch_norm(128), nn.ReLU(inplace=True),
-        transpose_conv(128, 64), batch_norm(64), nn.ReLU(inplace=True),
-        transpose_conv(64, 1), nn.Tanh())
-
-    def features(n_channels):
-        return nn.Sequential(conv(n_channels, 64), leaky(), conv(64, 128), batch_norm(128), leaky(),
-                             conv(128, 256), batch_norm(256), leaky(), nn.Flatten())
-
-    if 'y' in script.INPUTS:
-        return generator, ConditionalDiscriminator(features(1 + condition_size), condition_size)
-    if 'c' in script.INPUTS:
-        return generator, nn.Sequential(features(1), nn.Linear(256 * 4 * 4, 1024), batch_norm(1024, nn.BatchNorm1d),
-                                        leaky(), nn.Linear(1024, 128), nn.Linear(128, 1 + condition_size))
-    return generator, nn.Sequential(features(1), nn.Linear(256 * 4 * 4, 1))
+        transpose_conv(256, 128), nn.BatchNorm2d(128), nn.ReLU(inplace=True),
+        transpose_conv(128, 64), nn.BatchNorm2d(64), nn.ReLU(inplace=True), transpose_conv(64, 1), nn.Tanh())
+    features = nn.Sequential(
+        conv(1 + n_labels, 64), leaky_relu(), conv(64, 128), nn.BatchNorm2d(128), leaky_relu(),
+        conv(128, 256), nn.BatchNorm2d(256), leaky_relu(), nn.Flatten())
+    out = nn.Linear(256 * 4 * 4 + n_labels, 1)
+    if 'c' in generator_inputs(script):
+        out = nn.Sequential(nn.Linear(256 * 4 * 4, 1024), nn.BatchNorm1d(1024), leaky_relu(),
+                            nn.Linear(1024, 128), nn.Linear(128, 1 + condition_size))
+    return generator, Discriminator(features, out)
 
 
-def ConditionalDiscriminator(features, n_classes):
-    """Told the label: a plane for each class beside the image, and the label beside the features."""
-    import torch
-    from torch import nn
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.features, self.out = features, nn.Linear(256 * 4 * 4 + n_classes, 1)
-
-        def forward(self, images, labels):
-            planes = labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
-            joined = torch.cat((images, planes), 1).contiguous(memory_format=torch.channels_last)
-            return self.out(torch.cat((self.features(joined), labels), 1))
-
-    return Network()
-
-
-def prepare(model, batch_size, data_dir, freeze=True, bfloat16=False):
-    """
-    As ours.prepare, with PyTorch
-    @param freeze: False computes the gradients by the discriminator's weights in the generator's updates too, and
-                   throws them away, as PyTorch's own DCGAN example does
-    @param bfloat16: let autocast compute in bfloat16
-    """
-    import torch
-    from torch.nn import functional as F
-
-    script = load_script(model)
-    args = script.parser().parse_args([])
-    conditional = len(script.INPUTS) > 1
-    condition_size = script.sample_condition(args, 1).shape[1] if conditional else 0
-    with_labels = 'y' in script.INPUTS
-    n_cont = condition_size - args.n_classes if conditional else 0
-    G, D = networks(script, condition_size)
-    convolutional = is_convolutional(script)
-    x_data, y_data = (torch.from_numpy(array.astype(np.float32)) for array in load_data(data_dir, convolutional))
-    if convolutional:
-        x_data = x_data.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        G, D = (network.to(memory_format=torch.channels_last) for network in (G, D))
+def prepare(script, args, inputs):
+    """As variants.prepare; inputs: of variants.step_inputs."""
+    condition_size = sum(value.shape[1] for name, value in next(inputs).items() if name in ('y', 'c'))
+    G, D = (network.to(memory_format=torch.channels_last)
+            for network in networks(script, args.noise_size, condition_size))
     d_adam, g_adam = (torch.optim.Adam(network.parameters(), lr=args.d_learning_rate, betas=(args.beta1, 0.999),
-                                       eps=1e-8, fused=True) for network in (D, G))
+                                       fused=True) for network in (D, G))  # both learning rates are the same
 
-    def batches():
-        while True:
-            for idx in torch.randperm(len(x_data)).split(batch_size):
-                yield x_data[idx], y_data[idx]
-
-    batch = batches()
-
-    def gan_loss(out, label):
-        logits = out[:, :1]
-        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
-
-    def fake_loss(out, label, condition):
-        loss = gan_loss(out, label)
-        if n_cont:
-            cont, cat = condition[:, :n_cont], condition[:, n_cont:]
-            loss = loss + args.lambda_cont * F.mse_loss(out[:, 1:1 + n_cont], cont)
-            loss = loss + args.lambda_cat * F.cross_entropy(out[:, 1 + n_cont:], cat)
-        return loss
-
-    def discriminate(images, condition):
-        if not with_labels:
-            return D(images)
-        return D(images, condition) if convolutional else D(torch.cat((images, condition), 1))
+    def loss(images, target, labels=None, codes=None):
+        out = D(images, labels)
+        logits, guess, n_cont = out[:, :1], out[:, 1:], getattr(script, 'n_cont', 0)
+        result = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+        if codes is not None:
+            result = result + args.lambda_cont * F.mse_loss(guess[:, :n_cont], codes[:, :n_cont])
+            result = result + args.lambda_cat * F.cross_entropy(guess[:, n_cont:], codes[:, n_cont:])
+        return result
 
     def step():
-        batch_x, condition = next(batch)
-        n_noise = len(batch_x) if with_labels else batch_size
-        if conditional and not with_labels:
-            categories = F.one_hot(torch.randint(args.n_classes, (batch_size,)), args.n_classes)
-            condition = torch.cat((torch.randn(batch_size, n_cont), categories.float()), 1)
-        z = torch.empty(n_noise, NOISE_SIZE).uniform_(-1, 1)
-        inputs = torch.cat((z, condition), 1) if conditional else z
-
-        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=bfloat16):
-            images = G(inputs)
-            d_loss = (gan_loss(discriminate(batch_x, condition), 1.)
-                      + fake_loss(discriminate(images.detach(), condition), 0., condition))
-        d_adam.zero_grad(set_to_none=True)
+        feed = {name: torch.from_numpy(value.astype(np.float32, copy=False)) for name, value in next(inputs).items()}
+        labels, codes = feed.get('y'), feed.get('c')
+        real = feed['X_real'].movedim(-1, 1)  # channels_last in memory
+        g_inputs = torch.cat([feed[name] for name in generator_inputs(script)], 1)
+        autocast = torch.autocast('cpu', dtype=torch.bfloat16, enabled=args.mixed_precision)
+        with autocast:
+            images = G(g_inputs)
+            d_loss = loss(real, 1., labels) + loss(images.detach(), 0., labels, codes)
+        d_adam.zero_grad()
         d_loss.backward()
         d_adam.step()
-        D.requires_grad_(not freeze)
+        D.requires_grad_(False)
         for update in range(args.generator_updates):
-            with torch.autocast('cpu', dtype=torch.bfloat16, enabled=bfloat16):
-                if update:
-                    images = G(inputs)
-                g_loss = fake_loss(discriminate(images, condition), 1., condition)
-            g_adam.zero_grad(set_to_none=True)
+            with autocast:
+                g_loss = loss(G(g_inputs) if update else images, 1., labels, codes)
+            g_adam.zero_grad()
             g_loss.backward()
             g_adam.step()
         D.requires_grad_(True)

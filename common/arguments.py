@@ -106,6 +106,9 @@ def training_parser(description, epochs):
                              'what came after it is deleted')
     choice.add_argument('--overwrite', action='store_true',
                         help='replace the run in the logdir: it is deleted when the new one begins to train')
+    choice.add_argument('--start-from', type=path, metavar='RUN',
+                        help='begin a new run with the weights of the newest checkpoint in the run folder RUN, with '
+                             'other settings or data: --start-from logdir/dcgan --logdir slower')
     saving.add_argument('--keep-last', type=positive_int, default=3, metavar='N',
                         help='checkpoints to keep, besides those of --keep-every (default: %(default)s)')
     saving.add_argument('--keep-every', type=positive_int, default=10, metavar='N',

@@ -129,6 +129,18 @@ def restore_run(saver, sess, directory, epoch=None):
     return loaded
 
 
+def start_from(saver, sess, run_dir):
+    """Load the newest good checkpoint of another run, whose variables a new run begins with; returns it.
+
+    Raises UserError as `restore_run` does, and where the run has none.
+    """
+    loaded = restore_run(saver, sess, os.path.join(run_dir, 'checkpoints'))
+    if not loaded:
+        raise UserError(f'there is no checkpoint of a run in {run_dir}: give --start-from the folder of a run, such as '
+                        'logdir/dcgan')
+    return loaded
+
+
 def save(saver, sess, directory, epoch, step_in_epoch):
     """Write a checkpoint, whole or not at all.
 

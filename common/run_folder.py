@@ -72,6 +72,10 @@ class RunFolder:
             yield
         finally:
             lock.release()
+            with contextlib.suppress(OSError):  # of a run that did not get under way nothing stays
+                if os.listdir(self.path) == ['.lock']:
+                    os.remove(os.path.join(self.path, '.lock'))
+                    os.rmdir(self.path)
 
     @contextlib.contextmanager
     def writing(self, then='continue with --resume'):
@@ -127,16 +131,12 @@ class RunFolder:
             checkpoints.delete(checkpoint)
 
     def remove(self):
-        """Leave nothing of a run that did not get under way; a folder that holds anything else stays."""
+        """Delete what there is of a run that did not get under way; what else is in the folder stays."""
         with contextlib.suppress(OSError):
             self.delete_run()
         for path in (self.samples, self.checkpoints):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
-        with contextlib.suppress(OSError):
-            if os.listdir(self.path) == ['.lock']:
-                os.remove(os.path.join(self.path, '.lock'))
-                os.rmdir(self.path)
 
     def go_back(self, steps, steps_per_epoch):
         """Delete checkpoints, pictures and rows of losses.csv that come after the first `steps` steps."""
@@ -196,8 +196,9 @@ def read_settings(run_dir):
 def write_settings(run_dir, model, args, data_print):
     """Write the settings of a run that begins or continues, see `read_settings`; data_print: from `fingerprint`."""
     settings = {name: value for name, value in vars(args).items() if name not in FREE}
-    if os.path.isdir(args.data_dir):  # to be found from another working directory
-        settings['data_dir'] = os.path.abspath(args.data_dir)
+    for name in ('data_dir', 'start_from'):
+        if settings[name] and os.path.isdir(settings[name]):  # to be found from another working directory
+            settings[name] = os.path.abspath(settings[name])
     write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': data_print,
                                         'direct_convolution': winograd.is_direct()})
 
@@ -212,7 +213,7 @@ def check_same_settings(run_dir, model, args, data_print):
     before, now = {'model': saved['model'], **saved['settings']}, {'model': model, **vars(args)}
     names = [name for name in now if name not in FREE | _CHANGEABLE]
     of_settings = _differences(now, before, [name for name in names if name in before or now[name]])
-    of_data = _differences(data_print, saved['data'], data_print)
+    of_data = _differences(data_print, saved['data'], ['images', 'data_crc32'])
     where = ['say with --data-dir where its data are'] if of_data else []
     if of_settings:
         choices = ['leave these options out', *where, 'or start another run with --logdir or --overwrite']

@@ -157,8 +157,6 @@ class TrainingRun:
         self._save()
         self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self._progress.speed()}')
 
-    # The start
-
     def _start(self, images, labels, at_end):
         data_print = fingerprint(images, labels, class_names(self.args.data_dir, self.args.dataset))
         if self._resuming:
@@ -174,6 +172,8 @@ class TrainingRun:
         sess.run(initialize)
         if self._resuming:
             self._restore()
+        if self.args.start_from and self._saved_steps is None:
+            self.print(f'starting from {checkpoints.start_from(self._saver, sess, self.args.start_from).path}')
         at_end.enter_context(self._stop_request.caught())
         with self.folder.beginning(self._resuming):
             write_settings(self.folder.path, self.model, self.args, data_print)
@@ -226,8 +226,6 @@ class TrainingRun:
     def _not_finite(self, observation):
         raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
                         'resuming would diverge again: start again, with a smaller learning rate, say', exit_status=1)
-
-    # Pictures and the end
 
     def _display(self, images, image_size, name):
         png = images_as_png(images, image_size)

@@ -1,16 +1,14 @@
-"""Runs of the four scripts as processes of their own, to be killed, stopped and compared.
+"""Runs of the scripts as processes of their own, to be killed, stopped and compared.
 
-A process is forked from a server that has already imported TensorFlow, which
-would cost each run seconds; from there on it is `python SCRIPT ARGUMENTS`.
+A process is forked, where the system can, from a server that has already imported TensorFlow, which would cost each
+run seconds; from there on it is `python SCRIPT ARGUMENTS`.
 """
 
-import glob
+import functools
 import hashlib
-import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
-import resource
 import runpy
 import signal
 import sys
@@ -19,15 +17,21 @@ import time
 from types import SimpleNamespace
 from unittest import mock
 
+import matplotlib.figure  # noqa: F401  which takes time, too
 import numpy as np
 
-from common import tf
+from common import checkpoints
+from common.curves import read_losses
 from common.scripts import ROOT
+
+import tensorflow.compat.v1 as tf  # after common, which makes its settings
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 
-_context = multiprocessing.get_context('forkserver')
-_context.set_forkserver_preload(['with_tensorflow'])
+_context = multiprocessing.get_context('forkserver' if os.name == 'posix' else 'spawn')
+if os.name == 'posix':
+    _context.set_forkserver_preload(['runs'])
 
 
 def write_mnist(folder, images=160, seed=0, other_pixels=0, other_labels=0):
@@ -53,61 +57,46 @@ def _start_server():
 
 
 class Process:
-    """`python SCRIPT ARGUMENTS`, started.
+    """`python SCRIPT ARGUMENTS`, started in an empty folder.
 
-    @param script: file name in the repository
-    @param before: called in the new process first of all, to make it fail
+    script: file name in the repository; before: called in the new process first of all, to make it fail.
     """
 
     def __init__(self, script, *args, before=None):
-        self._folder = tempfile.TemporaryDirectory()  # also where it runs: nothing may be written there
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._files = [os.path.join(self._folder.name, name) for name in ('stdout', 'stderr')]
-        _start_server()
+        if os.name == 'posix':
+            _start_server()
         self._process = _context.Process(
             target=_run_script, args=(os.path.join(ROOT, script), list(map(str, args)), *self._files, before))
         self._process.start()
-
-    @property
-    def out(self):
-        return self._read(0)
-
-    @property
-    def err(self):
-        return self._read(1)
+        self.kill = self._process.kill
 
     def _read(self, i):
-        with open(self._files[i]) if os.path.exists(self._files[i]) else open(os.devnull) as file:
+        with open(self._files[i] if os.path.exists(self._files[i]) else os.devnull, encoding='utf-8') as file:
             return file.read()
-
-    def running(self):
-        return self._process.is_alive()
-
-    def signal(self, number):
-        os.kill(self._process.pid, number)
 
     def wait_for(self, text, times=1):
         """Wait until stdout has `text` so many times."""
         deadline = time.monotonic() + PATIENCE
-        while self.out.count(text) < times:
-            assert self.running(), f'ended before {text!r}: {self.out}{self.err}'
-            assert time.monotonic() < deadline, f'no {text!r} in {self.out}{self.err}'
+        while self._read(0).count(text) < times:
+            assert self._process.is_alive() and time.monotonic() < deadline, self._read(0) + self._read(1)
             time.sleep(0.01)
 
     def end(self):
         """Wait for the end; returns exit status (minus the signal that killed it), stdout and stderr."""
         self._process.join(PATIENCE)
         if self._process.is_alive():
-            self._process.kill()
-            raise AssertionError(f'did not end: {self.out}{self.err}')
+            self.kill()
+            raise AssertionError(f'did not end: {self._read(0)}{self._read(1)}')
         with self._folder:
-            return SimpleNamespace(status=self._process.exitcode, out=self.out, err=self.err)
+            return SimpleNamespace(status=self._process.exitcode, out=self._read(0), err=self._read(1))
 
 
 def _run_script(script, args, stdout, stderr, before):
     for number, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job or nohup may have ignored
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.chdir(os.path.dirname(stdout))
     sys.argv = [script, *args]
     if before:
@@ -120,43 +109,81 @@ def run(script, *args, before=None):
     return Process(script, *args, before=before).end()
 
 
+def assert_ran(result):
+    assert result.status == 0 and result.err == '', result.err
+
+
+def assert_refused(result, *words, status=2):
+    """It ended with `status` and one line on stderr, which has these words."""
+    assert result.status == status, (result.status, result.out, result.err)
+    assert result.err.count('\n') == 1 and result.err.endswith('\n'), result.err
+    assert 'Traceback' not in result.out
+    for word in map(str, words):
+        assert word in result.err, result.err
+
+
+# What may happen to a process, for `before`
+
+CHANGES = 'os.mkdir', 'os.rename', 'os.remove'
+
+
 def limit_file_size(size):
     """Let the process write no file above `size` bytes, which is to it as if the disk were full."""
+    import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def at_change(text, number):
+def at_change(text, number, events=CHANGES):
     """Let the process send itself a signal just before it makes, renames or removes a path with `text`."""
+    _at(text, lambda: os.kill(os.getpid(), number), events)
+
+
+def fail_at(text, error, events=CHANGES):
+    """Let the process fail with `error`, an OSError, where it would make, rename or remove a path with `text`."""
+    def fail():
+        raise error
+    _at(text, fail, events)
+
+
+def _at(text, do, events):
     def hook(event, args):
-        if event in ('os.mkdir', 'os.rename', 'os.remove') and text in str(args[:2]):
-            os.kill(os.getpid(), number)
+        if event in events and text in str(args[:2]):
+            do()
     sys.addaudithook(hook)
 
 
+def killed(*args, at):
+    """Run a script that is killed when it first makes, renames or removes what has `at` in its name."""
+    assert run(*args, before=functools.partial(at_change, at, signal.SIGKILL)).status == -signal.SIGKILL
+
+
+# What a run has left
+
+
 def checkpoint_names(run_dir):
-    """Names of the checkpoints of a run in alphabetical order, which is their order in time."""
-    return sorted(name for name in os.listdir(os.path.join(run_dir, 'checkpoints')) if name.startswith('epoch_'))
+    """Names of the checkpoints of a run, oldest first."""
+    return [checkpoint.name for checkpoint in checkpoints.list_checkpoints(os.path.join(run_dir, 'checkpoints'))]
 
 
-def variables(run_dir, checkpoint):
-    """{name: (dtype, shape, bytes)} of all that a checkpoint holds: weights, Adam slots and powers, averages."""
+def variables(run_dir, checkpoint=None):
+    """{name: array} of all that a checkpoint, by default the newest, holds: weights, Adam slots, averages."""
+    checkpoint = checkpoint or checkpoint_names(run_dir)[-1]
     reader = tf.train.load_checkpoint(os.path.join(run_dir, 'checkpoints', checkpoint, 'model.ckpt'))
-    tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    return {name: (str(tensor.dtype), tensor.shape, tensor.tobytes()) for name, tensor in tensors.items()}
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def summaries(run_dir):
-    """[(step, name, value)] of all event files, sorted; values are numbers or the bytes of a picture.
+def tensorboard(run_dir):
+    """What TensorBoard shows: {tag: [(step, number or bytes of a picture)]}."""
+    shown = EventAccumulator(str(run_dir), size_guidance={'scalars': 0, 'images': 0}).Reload()
+    return {**{tag: [(event.step, event.value) for event in shown.Scalars(tag)] for tag in shown.Tags()['scalars']},
+            **{tag: [(event.step, event.encoded_image_string) for event in shown.Images(tag)]
+               for tag in shown.Tags()['images']}}
 
-    A file that is damaged or cut off raises: a run that has ended must leave none.
-    """
-    found = []
-    for path in glob.glob(os.path.join(glob.escape(str(run_dir)), 'events.out.tfevents.*')):
-        for record in tf.python_io.tf_record_iterator(path):
-            event = tf.Event.FromString(record)
-            for value in event.summary.value:
-                found.append((event.step, value.tag, value.image.encoded_image_string or value.simple_value))
-    return sorted(found)
+
+def pictures(run_dir):
+    """{name: bytes} of the sample pictures."""
+    folder = os.path.join(run_dir, 'samples')
+    return {name: read_bytes(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
 
 
 def assert_same_run(run_dir, expected_dir):
@@ -164,30 +191,18 @@ def assert_same_run(run_dir, expected_dir):
 
     Every variable has the same bits; until there the same was logged and drawn, each step once, and nothing later.
     """
-    newest = checkpoint_names(run_dir)[-1]
-    got, expected = variables(run_dir, newest), variables(expected_dir, newest)
+    newest = checkpoints.list_checkpoints(os.path.join(run_dir, 'checkpoints'))[-1]
+    got, expected = variables(run_dir), variables(expected_dir, newest.name)
     assert got.keys() == expected.keys()
-    assert [name for name in expected if got[name] != expected[name]] == []
-    steps = state(expected_dir, newest)['steps']
-    assert state(run_dir, newest)['steps'] == steps
-    logged, expected = summaries(run_dir), [point for point in summaries(expected_dir) if point[0] < steps]
-    assert [point[:2] for point in logged] == [point[:2] for point in expected]
-    assert logged == expected
-    expected = pictures(expected_dir)
-    last = f'{newest[:10]}.png'
-    assert pictures(run_dir) == {name: expected[name] for name in expected if name <= last or name[0] == 'r'}
-
-
-def state(run_dir, checkpoint):
-    """The content of a checkpoint's state.json."""
-    with open(os.path.join(run_dir, 'checkpoints', checkpoint, 'state.json')) as file:
-        return json.load(file)
-
-
-def pictures(run_dir):
-    """{name: bytes} of the sample pictures."""
-    folder = os.path.join(run_dir, 'samples')
-    return {name: read_bytes(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
+    assert [name for name in expected if got[name].tobytes() != expected[name].tobytes()] == []
+    expected = tensorboard(expected_dir)
+    steps = newest.epoch * (expected['samples'][0][0] + 1) + newest.step_in_epoch
+    before = {tag: [point for point in points if point[0] < steps] for tag, points in expected.items()}
+    assert tensorboard(run_dir) == {tag: points for tag, points in before.items() if points}
+    assert read_losses(run_dir) == [row for row in read_losses(expected_dir) if row['step'] < steps]
+    last = f'epoch_{newest.epoch:04d}.png'
+    assert pictures(run_dir) == {name: png for name, png in pictures(expected_dir).items()
+                                 if name <= last or name[0] == 'r'}
 
 
 def read_bytes(path):
@@ -208,19 +223,7 @@ def tree(folder):
     """{path: (time of change, SHA-256)} of all below `folder` but the lock, to see any change."""
     found = {}
     for parent, folders, files in os.walk(folder):
-        for name in folders:
-            found[os.path.join(parent, name)] = 'folder'
-        for name in files:
-            path = os.path.join(parent, name)
-            if name != '.lock':
-                found[path] = os.stat(path).st_mtime_ns, hashlib.sha256(read_bytes(path)).hexdigest()
+        found.update((os.path.join(parent, name), 'folder') for name in folders)
+        for path in (os.path.join(parent, name) for name in files if name != '.lock'):
+            found[path] = os.stat(path).st_mtime_ns, hashlib.sha256(read_bytes(path)).hexdigest()
     return found
-
-
-def assert_refused(result, *words, status=2):
-    """It ended with `status` and one line on stderr, which has these words."""
-    assert result.status == status, (result.status, result.out, result.err)
-    assert result.err.count('\n') == 1 and result.err.endswith('\n'), result.err
-    assert 'Traceback' not in result.out
-    for word in words:
-        assert word in result.err, result.err

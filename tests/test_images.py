@@ -1,9 +1,6 @@
 """The image grid: what it draws, and that it needs no display and leaves nothing open."""
 
 import io
-import os
-import subprocess
-import sys
 
 import matplotlib
 import matplotlib.image
@@ -13,7 +10,7 @@ import pytest
 
 from common import display_images
 from common.errors import UserError
-from common.scripts import ROOT
+from common.images import examples
 
 matplotlib.use('Agg')
 
@@ -52,17 +49,6 @@ def test_it_saves_to_a_file_and_leaves_no_figure_open(tmp_path):
     assert not plt.get_fignums()
 
 
-@pytest.mark.parametrize('backend', ['module://not_installed', 'nonsense'])
-def test_a_run_that_only_writes_files_does_not_care_for_the_backend(tmp_path, backend):
-    """Which `!python SCRIPT` inherits from a notebook, in an environment that may not have it."""
-    code = ('import numpy; from common import display_images\n'
-            f'display_images(numpy.zeros((40, 784)), save_to={str(tmp_path / "grid.png")!r})')
-    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
-                            env={**os.environ, 'MPLBACKEND': backend})
-    assert (result.returncode, result.stderr) == (0, '')
-    assert (tmp_path / 'grid.png').read_bytes().startswith(b'\x89PNG')
-
-
 def test_a_window_is_shown_where_there_is_a_display(monkeypatch):
     shown = []
     monkeypatch.setattr(plt, 'get_backend', lambda: 'TkAgg')
@@ -76,3 +62,9 @@ def test_a_window_is_shown_where_there_is_a_display(monkeypatch):
 def test_too_few_images_are_an_error():
     with pytest.raises(UserError, match='40'):
         display_images(np.zeros((39, 784)))
+
+
+def test_forty_examples_of_images_sorted_by_class_show_all_classes():
+    labels = np.repeat(np.arange(10), 30)
+    assert set(examples(labels, is_sorted=True)) == set(range(10)) and len(examples(labels, is_sorted=True)) == 40
+    np.testing.assert_array_equal(examples(labels, is_sorted=False), labels[:40])

@@ -1,6 +1,7 @@
 """Nothing of a run is lost when it is killed or stopped, and nothing of it is overwritten by accident."""
 
 import functools
+import json
 import os
 import random
 import shutil
@@ -8,13 +9,15 @@ import signal
 import time
 
 import pytest
+from runs import (Process, assert_ran, assert_refused, assert_same_run, at_change, checkpoint_names, killed,
+                  limit_file_size, pictures, run, tensorboard, tree, variables, write_mnist)
 
-from runs import (Process, assert_refused, assert_same_run, at_change, checkpoint_names, pictures, run, state,
-                  summaries, tree, variables, write_mnist)
+from common.curves import read_losses
 
 SCRIPT = 'vanilla_gan.py'
 CONSTANTLY = ('--save-minutes', 1e-9)  # a checkpoint after every step
 STEPS_PER_EPOCH, EPOCHS = 20, 6
+needs_signals = pytest.mark.skipif(os.name != 'posix', reason='there are no signals here')
 
 
 @pytest.fixture(scope='module')
@@ -24,7 +27,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def settings(data):
-    """What starts the same training as `whole`; summaries are of steps 0 and 100."""
+    """What starts the same training as `whole`; losses are logged at steps 0 and 100."""
     return '--data-dir', data, '--batch-size', 8, '--epochs', EPOCHS, '--keep-last', 2, '--keep-every', 2
 
 
@@ -32,8 +35,7 @@ def settings(data):
 def whole(tmp_path_factory, settings):
     """Logdir of a run that nothing interrupted; not to be changed."""
     logdir = tmp_path_factory.mktemp('whole')
-    result = run(SCRIPT, *settings, '--logdir', logdir)
-    assert result.status == 0 and result.err == '', result.err
+    assert_ran(run(SCRIPT, *settings, '--logdir', logdir))
     return logdir
 
 
@@ -44,13 +46,12 @@ def copied(whole, tmp_path):
 
 
 def test_whole_run(whole):
-    """What the others are compared with is not empty: all summaries, pictures and kept checkpoints are there."""
-    steps = {name: [step for step, other, _ in summaries(whole / 'vanilla') if other == name]
-             for _, name, _ in summaries(whole / 'vanilla')}
-    ends = [epoch * STEPS_PER_EPOCH - 1 for epoch in range(1, EPOCHS + 1)]
-    assert steps.pop('samples') == ends
-    assert {'generator_loss', 'discriminator_loss'} < steps.keys()
-    assert all(logged == [0, 100] for logged in steps.values())
+    """What the others are compared with is not empty: all curves, pictures and kept checkpoints are there."""
+    curves = {tag: [step for step, _ in points] for tag, points in tensorboard(whole / 'vanilla').items()}
+    assert curves.pop('samples') == [epoch * STEPS_PER_EPOCH - 1 for epoch in range(1, EPOCHS + 1)]
+    assert curves.pop('real_samples') == [0]
+    assert len(curves) == 6 and all(steps == [0, 100] for steps in curves.values())
+    assert [(row['step'], row['epoch']) for row in read_losses(whole / 'vanilla')] == [(0, 1), (100, 6)]
     assert list(pictures(whole / 'vanilla')) == [
         *(f'epoch_{epoch:04d}.png' for epoch in range(1, EPOCHS + 1)), 'real_samples.png']
     # the last 2, and every 2nd
@@ -59,11 +60,7 @@ def test_whole_run(whole):
     assert len(variables(whole / 'vanilla', 'epoch_0006')) == 16 * 3 + 4
 
 
-def run_to_its_death(*args, at, script=SCRIPT):
-    """Run a script that is killed when it first makes, renames or removes what has `at` in its name."""
-    assert run(script, *args, before=functools.partial(at_change, at, signal.SIGKILL)).status == -signal.SIGKILL
-
-
+@needs_signals
 def test_killed_again_and_again(whole, settings, tmp_path):
     """SIGKILL at random instants, most of them inside the writing of a checkpoint: the end is as if nothing was."""
     when = random.Random(0)
@@ -72,190 +69,185 @@ def test_killed_again_and_again(whole, settings, tmp_path):
         process = Process(SCRIPT, *start, *CONSTANTLY)
         process.wait_for('saved', times)
         time.sleep(when.uniform(0, 0.2))
-        process.signal(signal.SIGKILL)
+        process.kill()
         assert process.end().status == -signal.SIGKILL
         start = '--resume', '--logdir', tmp_path
-    run_to_its_death(*start, '--save-minutes', 5, at='epoch_0003.png')
+    killed(SCRIPT, *start, '--save-minutes', 5, at='epoch_0003.png')
+    killed(SCRIPT, *start, at='losses.png')  # the row of step 100 is written, and the last checkpoint
+    shutil.rmtree(tmp_path / 'vanilla' / 'checkpoints' / 'epoch_0006')
     result = run(SCRIPT, *start)
-    assert result.status == 0 and result.err == '', result.err
+    assert_ran(result)
     assert 'continuing from' in result.out
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
-    assert not [name for name in os.listdir(tmp_path / 'vanilla' / 'checkpoints') if not name.startswith('epoch_')]
+    assert sorted(os.listdir(tmp_path / 'vanilla' / 'checkpoints')) == checkpoint_names(tmp_path / 'vanilla')
 
 
-def test_killed_before_the_first_checkpoint(whole, settings, tmp_path):
-    run_to_its_death(*settings, '--logdir', tmp_path, at='epoch_0001.png')
+@needs_signals
+def test_killed_before_there_is_a_run_and_before_its_first_checkpoint(whole, settings, tmp_path):
+    killed(SCRIPT, *settings, '--logdir', tmp_path, at='settings.json')
+    assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path), tmp_path)
+    killed(SCRIPT, *settings, '--logdir', tmp_path, at='epoch_0001.png')  # the same command starts it
     assert checkpoint_names(tmp_path / 'vanilla') == []
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 40)
-    assert result.status == 0 and 'no checkpoint was saved yet' in result.out
+    # resumed, and stopped before the first step
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path,
+                 before=functools.partial(at_change, 'settings.json', signal.SIGTERM))
+    assert result.status == 143 and result.err == '', result.err
+    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 40))
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
-
-
-def test_killed_before_there_is_a_run(settings, tmp_path):
-    """The same command starts it, as if it had never been there."""
-    run_to_its_death(*settings, '--logdir', tmp_path, at='settings.json')
-    assert os.listdir(tmp_path / 'vanilla')
-    assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path), 'no run in')
-    result = run(SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1)
-    assert result.status == 0 and result.err == '', result.err
     assert not [name for name in os.listdir(tmp_path / 'vanilla') if 'unfinished' in name]
 
 
-def test_stopped_before_the_first_step(settings, tmp_path):
-    """There is no checkpoint yet when a run that was killed early is resumed and stopped at once."""
-    run_to_its_death(*settings, '--logdir', tmp_path, at='epoch_0001.png')
-    assert checkpoint_names(tmp_path / 'vanilla') == []
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, before=_stop_at_first_chance)
-    assert result.status == 143 and result.err == '', result.err
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 20)
-    assert result.status == 0 and result.err == '', result.err
-    assert set(pictures(tmp_path / 'vanilla')) == {'real_samples.png', 'epoch_0001.png'}
-
-
-def _stop_at_first_chance():
-    """SIGTERM as soon as it is caught."""
-    handle = signal.signal
-
-    def handle_and_send(number, handler):
-        previous = handle(number, handler)
-        if number == signal.SIGTERM and callable(handler):
-            signal.signal = handle
-            os.kill(os.getpid(), signal.SIGTERM)
-        return previous
-    signal.signal = handle_and_send
-
-
-def test_dcgan_killed(tmp_path):
-    """The same with moving averages and convolutions."""
-    settings = ('--data-dir', write_mnist(tmp_path / 'data', images=48), '--batch-size', 16, '--epochs', 2)
-    assert run('dcgan.py', *settings, '--logdir', tmp_path / 'whole').status == 0
-    run_to_its_death(*settings, '--logdir', tmp_path / 'killed', *CONSTANTLY, script='dcgan.py',
-                     at='epoch_0001-step_000002')
-    assert checkpoint_names(tmp_path / 'killed' / 'dcgan')[-1] == 'epoch_0001-step_000001'
-    assert run('dcgan.py', '--resume', '--logdir', tmp_path / 'killed').status == 0
-    assert any('moving_variance' in name for name in variables(tmp_path / 'whole' / 'dcgan', 'epoch_0002'))
-    assert_same_run(tmp_path / 'killed' / 'dcgan', tmp_path / 'whole' / 'dcgan')
-
-
-@pytest.mark.parametrize('number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_stopped_by_a_signal(whole, settings, tmp_path, number, status):
-    """While it writes the checkpoint after step 5: that and the one step that was under way are kept."""
-    result = run(SCRIPT, *settings, '--logdir', tmp_path, *CONSTANTLY,
-                 before=functools.partial(at_change, 'epoch_0000-step_000005', number))
-    assert result.status == status and result.err == '', result.err
-    assert f'{number.name}: saving' in result.out
-    newest = checkpoint_names(tmp_path / 'vanilla')[-1]
-    assert newest in result.out.split(number.name)[1]  # where the model is
-    assert state(tmp_path / 'vanilla', newest)['steps'] == 6
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--save-minutes', 5, '--max-steps', 4 * STEPS_PER_EPOCH)
-    assert result.status == 0 and '(step 6)' in result.out
+@needs_signals
+def test_stopped_by_each_signal_in_turn(whole, settings, tmp_path):
+    """While it saves: that checkpoint, and the one step after it that was under way, are kept."""
+    start = settings
+    for i, name in enumerate(('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGXCPU')):
+        steps = 5 + 3 * i
+        number = getattr(signal, name)
+        result = run(SCRIPT, *start, '--logdir', tmp_path, *CONSTANTLY,
+                     before=functools.partial(at_change, f'epoch_0000-step_{steps:06d}', number))
+        assert result.status == 128 + number and result.err == '', (name, result.err)
+        newest = checkpoint_names(tmp_path / 'vanilla')[-1]
+        assert newest == f'epoch_0000-step_{steps + 1:06d}'
+        assert name in result.out and newest in result.out.split(name)[1]  # where the model is
+        start = ['--resume']
+    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--save-minutes', 5, '--max-steps', 80))
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
-# Inside an epoch, and at the end of one, where the step has already been saved once.
-@pytest.mark.parametrize('steps, newest', [(50, 'epoch_0002-step_000010'), (40, 'epoch_0002')])
-def test_max_steps_and_more_epochs(whole, settings, tmp_path, steps, newest):
-    result = run(SCRIPT, *settings, '--epochs', EPOCHS - 1, '--logdir', tmp_path, '--max-steps', steps)
-    assert result.status == 0 and result.err == '', result.err
-    assert checkpoint_names(tmp_path / 'vanilla')[-1] == newest
-    assert not [name for name in os.listdir(tmp_path / 'vanilla' / 'checkpoints') if not name.startswith('epoch_')]
+def test_max_steps_and_more_epochs(whole, settings, tmp_path):
+    """Stopped inside an epoch, and at the end of one, where the step has already been saved."""
+    for options, newest in ((settings, 'epoch_0002-step_000010'), (['--resume'], 'epoch_0003')):
+        steps = 50 if newest.endswith('10') else 60
+        assert_ran(run(SCRIPT, *options, '--epochs', EPOCHS - 1, '--logdir', tmp_path, '--max-steps', steps))
+        assert checkpoint_names(tmp_path / 'vanilla')[-1] == newest
     result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--epochs', EPOCHS)
-    assert result.status == 0 and f'(step {steps})' in result.out
+    assert_ran(result)
+    assert 'step 60' in result.out
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
-def test_resuming_a_finished_run(whole, copied):
-    """There is nothing to do, and nothing is lost by it."""
-    result = run(SCRIPT, '--resume', '--logdir', copied)
-    assert result.status == 0 and result.err == '', result.err
+def test_resuming_a_finished_run_changes_nothing_and_more_epochs_keep_what_it_kept(whole, copied):
+    assert_ran(run(SCRIPT, '--resume', '--logdir', copied))
     assert_same_run(copied / 'vanilla', whole / 'vanilla')
-
-
-def test_what_to_keep_is_remembered(copied):
-    """The run had --keep-last 2 --keep-every 2: the defaults would delete what it has kept."""
-    result = run(SCRIPT, '--resume', '--logdir', copied, '--epochs', EPOCHS + 1)
-    assert result.status == 0 and result.err == '', result.err
+    # The run had --keep-last 2 --keep-every 2: the defaults would delete what it has kept.
+    assert_ran(run(SCRIPT, '--resume', '--logdir', copied, '--epochs', EPOCHS + 1))
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0002', 'epoch_0004', 'epoch_0006', 'epoch_0007']
 
 
-def test_fewer_epochs_than_are_done_are_refused(copied):
-    before = tree(copied)
-    result = run(SCRIPT, '--resume', '--logdir', copied, '--epochs', 1)
-    assert_refused(result, 'beyond 1 epochs', '--epochs', '--resume-from')
-    assert tree(copied) == before
-
-
 def test_resume_from(whole, copied):
-    """Back to epoch 2: what came later is gone; continued, it comes again."""
-    result = run(SCRIPT, '--resume-from', 2, '--logdir', copied, '--max-steps', 50)
-    assert result.status == 0 and '(step 40)' in result.out
+    """Back to epoch 2: what came later is gone; continued, it comes again. A kill has left half an event and row."""
+    events, = (copied / 'vanilla').glob('events.*')
+    os.truncate(events, os.path.getsize(events) - 500)
+    losses = copied / 'vanilla' / 'losses.csv'
+    losses.write_bytes(losses.read_bytes()[:-5])
+    assert_ran(run(SCRIPT, '--resume-from', 2, '--logdir', copied, '--max-steps', 50))
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0002', 'epoch_0002-step_000010']
-    assert list(pictures(copied / 'vanilla')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
-    assert summaries(copied / 'vanilla') == [point for point in summaries(whole / 'vanilla') if point[0] < 50]
-    assert run(SCRIPT, '--resume', '--logdir', copied, '--max-steps', 80).status == 0
+    assert_same_run(copied / 'vanilla', whole / 'vanilla')
+    assert_ran(run(SCRIPT, '--resume', '--logdir', copied))
     assert_same_run(copied / 'vanilla', whole / 'vanilla')
 
 
-def test_a_missing_epoch_lists_the_kept_ones(copied):
-    before = tree(copied)
-    # --epochs differs from the run's, so that settings.json would change if it were written before the refusal
-    assert_refused(run(SCRIPT, '--resume-from', 3, '--epochs', 9, '--logdir', copied), 'epoch 3', '2, 4, 5, 6')
-    assert tree(copied) == before
+@pytest.fixture(scope='module')
+def as_the_older_version(whole, tmp_path_factory):
+    """`whole` with what the version before wrote in place of today's files; not to be changed."""
+    run_dir = shutil.copytree(whole, tmp_path_factory.mktemp('older') / 'logdir') / 'vanilla'
+    saved = json.loads((run_dir / 'settings.json').read_text())
+    saved['settings'] = {name: value for name, value in saved['settings'].items() if name != 'transpose'}
+    saved['settings']['deterministic'] = False
+    (run_dir / 'settings.json').write_text(json.dumps(saved))
+    (run_dir / 'losses.csv').unlink()
+    for name in checkpoint_names(run_dir):
+        (run_dir / 'checkpoints' / name / 'state.json').write_text('{"steps": 1, "epoch": 1, "sha256": {}}')
+    return run_dir
 
 
-def test_a_run_is_not_overwritten_by_accident(whole, settings):
+def test_a_run_of_the_older_version_goes_on_with_the_same_bits(whole, as_the_older_version):
+    assert_ran(run(SCRIPT, '--resume-from', 4, '--logdir', as_the_older_version.parent))
+    got, expected = variables(as_the_older_version), variables(whole / 'vanilla')
+    assert {name: value.tobytes() for name, value in got.items()} == {
+        name: value.tobytes() for name, value in expected.items()}
+    # losses.csv begins with what is logged from now on; TensorBoard has all
+    assert read_losses(as_the_older_version) == read_losses(whole / 'vanilla')[1:]
+    assert tensorboard(as_the_older_version) == tensorboard(whole / 'vanilla')
+
+
+# What is refused, and leaves all as it was
+
+@pytest.mark.parametrize('options, words', [
+    ([], ['--resume', '--overwrite', '--logdir']),
+    (['--resume', '--epochs', 1], ['--epochs', '--resume-from']),
+    (['--resume-from', 3, '--epochs', 9], ['2, 4, 5, 6']),
+    (['--resume', '--batch-size', 9, '--seed', 1, '--g-learning-rate', 0.001, '--split', 'train', '--epochs', 9],
+     ['batch_size', 'seed', 'g_learning_rate', 'split', '--logdir']),
+    (['--resume', '--data-dir', 'one pixel'], ['data_crc32', '--data-dir']),
+    (['--resume', '--data-dir', 'more'], ['161', '160', '--data-dir'])], ids=str)
+def test_refused(whole, settings, tmp_path, options, words):
+    if options[-1] in ('one pixel', 'more'):
+        options = [*options[:-1], write_mnist(tmp_path / 'data', 160 + (options[-1] == 'more'), other_pixels=1)]
     before = tree(whole)
-    assert_refused(run(SCRIPT, *settings, '--logdir', whole), '--resume', '--overwrite', '--logdir')
+    assert_refused(run(SCRIPT, *(options or settings), '--logdir', whole), *words)
     assert tree(whole) == before
 
 
 def test_checkpoints_without_settings_are_a_run_too(copied, settings):
     os.remove(copied / 'vanilla' / 'settings.json')
     before = tree(copied)
-    assert_refused(run(SCRIPT, *settings, '--logdir', copied), '--overwrite', '--logdir')
+    for options in settings, ['--resume']:
+        assert_refused(run(SCRIPT, *options, '--logdir', copied), 'settings.json', '--overwrite', '--logdir')
     assert tree(copied) == before
 
 
-def test_overwrite_deletes_only_the_old_run(copied, data):
+def test_another_label_is_other_data(data, tmp_path):
+    assert_ran(run('cgan.py', '--data-dir', data, '--batch-size', 8, '--max-steps', 1, '--logdir', tmp_path))
+    write_mnist(tmp_path / 'relabelled', other_labels=1)
+    assert_refused(run('cgan.py', '--resume', '--logdir', tmp_path, '--data-dir', tmp_path / 'relabelled'),
+                   'data_crc32', '--data-dir')
+
+
+def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(copied, data, tmp_path):
     foreign = [copied / 'vanilla' / name for name in ('notes.txt', 'samples/notes.txt', 'checkpoints/notes.txt')]
     for path in foreign:
         path.write_text('mine')
-    result = run(SCRIPT, '--overwrite', '--logdir', copied, '--data-dir', data, '--batch-size', 40, '--epochs', 1)
-    assert result.status == 0 and result.err == '', result.err
+    before = tree(copied)
+    start = SCRIPT, '--overwrite', '--logdir', copied, '--epochs', 1, '--batch-size'
+    assert_refused(run(*start, 8, '--data-dir', write_mnist(tmp_path / 'few', images=30)), '30 images', '40')
+    assert_refused(run(*start, 161, '--data-dir', data), '161', '160')
+    if os.name == 'posix':
+        interrupted = run(*start, 40, '--data-dir', data,
+                          before=functools.partial(at_change, 'mnist.npz', signal.SIGINT, ['open']))
+        assert interrupted.status == 130 and 'Traceback' not in interrupted.err
+    assert tree(copied) == before
+
+    assert_ran(run(*start, 40, '--data-dir', data))
     for path in foreign:
         assert path.read_text() == 'mine'
         path.unlink()
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0001']
     assert list(pictures(copied / 'vanilla')) == ['epoch_0001.png', 'real_samples.png']
-    assert {step for step, _, _ in summaries(copied / 'vanilla')} == {0, 3}
+    assert {step for points in tensorboard(copied / 'vanilla').values() for step, _ in points} == {0, 3}
+    assert [row['step'] for row in read_losses(copied / 'vanilla')] == [0]
 
 
-@pytest.mark.parametrize('option, value, named', [
-    ('--batch-size', 9, 'batch_size is 9 instead of 8'), ('--seed', 1, 'seed is 1 instead of 0'),
-    ('--g-learning-rate', 0.001, 'g_learning_rate is 0.001 instead of 0.0002'),
-    ('--split', 'train', "split is 'train' instead of 'all'"),
-    ('--data-dir', 'other', 'data_crc32'), ('--data-dir', 'one pixel', 'data_crc32'),
-    ('--data-dir', 'more', 'images is 161 instead of 160')])
-def test_other_settings_are_refused(whole, tmp_path, option, value, named):
-    if option == '--data-dir':
-        value = write_mnist(tmp_path / value, images=161 if value == 'more' else 160, seed=int(value == 'other'),
-                            other_pixels=int(value == 'one pixel'))
-    before = tree(whole)
-    assert_refused(run(SCRIPT, '--resume', '--epochs', 9, '--logdir', whole, option, value), named,
-                   '--data-dir' if option == '--data-dir' else '--logdir')
-    assert tree(whole) == before
+@needs_signals
+@pytest.mark.parametrize('size', [200, 20_000])  # below the size of settings.json, and of real_samples.png
+def test_a_start_that_fails_leaves_nothing(settings, tmp_path, size):
+    result = run(SCRIPT, *settings, '--logdir', tmp_path / 'logdir', before=functools.partial(limit_file_size, size))
+    assert_refused(result, 'start again', status=1)
+    assert '--resume' not in result.err
+    assert not (tmp_path / 'logdir' / 'vanilla').exists()
 
 
 def test_a_second_process_in_the_folder_is_refused(settings, tmp_path):
-    first = Process(SCRIPT, *settings, '--epochs', 1000, '--logdir', tmp_path)
+    start = (SCRIPT, *settings, '--epochs', 1000, '--logdir', tmp_path)
+    first = Process(*start)
     try:
         first.wait_for('Epoch 1/1000 done')
         for option in '--resume', '--overwrite':
-            assert_refused(run(SCRIPT, *settings, '--epochs', 1000, '--logdir', tmp_path, option), 'another process')
-        done = first.out.count('done')
-        first.wait_for('done', done + 1)  # it goes on undisturbed
+            assert_refused(run(*start, option), 'another process')
+        first.wait_for('Epoch 8/1000 done')  # it goes on undisturbed
     finally:
-        first.signal(signal.SIGKILL)
+        first.kill()
         first.end()
     # The lock ends with its process, even a killed one.
-    assert run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 1).status == 0
+    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 1))

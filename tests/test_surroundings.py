@@ -1,22 +1,21 @@
-"""Where and how a script is started: odd names, no terminal, other threads, other folders, signals from outside."""
+"""Where and how a script is started: odd names, other folders, a notebook, a terminal that is closed."""
 
-import argparse
-import contextlib
 import functools
-import importlib
 import os
+import runpy
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
+from runs import assert_ran, assert_refused, checkpoint_names, run, write_mnist
 
-from common import convolutions, run_script
-from common.arguments import path
-from common.scripts import ROOT, SCRIPTS
-from runs import assert_refused, at_change, checkpoint_names, run, write_mnist
+from common import run_script, training_parser, winograd
+from common.progress import SIGNALS, StopRequest
+from common.random_streams import RandomStreams, random_stream
+from common.scripts import ROOT
+from common.tensorflow1 import bfloat16_missing
 
 SCRIPT = 'vanilla_gan.py'
 
@@ -26,193 +25,124 @@ def data(tmp_path_factory):
     return write_mnist(tmp_path_factory.mktemp('data'), images=160)
 
 
-@pytest.fixture(scope='module')
-def short(data):
-    return '--data-dir', data, '--batch-size', 8, '--max-steps', 2
-
-
-def assert_ran(result, logdir, steps=2):
-    assert result.status == 0 and result.err == '', result.err
+def assert_came_to(result, logdir, steps):
+    assert_ran(result)
     assert checkpoint_names(logdir / 'vanilla')[-1] == f'epoch_0000-step_{steps:06d}'
 
 
-@pytest.mark.parametrize('name', ['runs[1]', 'what? *', 'my "new" 数字'])
-def test_any_name_of_a_folder(short, tmp_path, name):
-    assert_ran(run(SCRIPT, *short, '--logdir', tmp_path / name), tmp_path / name)
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path / name, '--max-steps', 3)
-    assert '(step 2)' in result.out
-    assert_ran(result, tmp_path / name, steps=3)
-    result = run('sample.py', 'vanilla', '--logdir', tmp_path / name)
-    assert result.status == 0 and 'damaged' not in result.err, result.err
-
-
-@pytest.mark.parametrize('program', [*SCRIPTS.values(), 'sample', 'evaluate'])
-def test_every_option_that_names_a_path_knows_the_home_directory(program, monkeypatch):
-    monkeypatch.setenv('HOME', '/home/someone')
-    paths = [action for action in importlib.import_module(program).parser()._actions
-             if action.metavar in ('DIR', 'FILE', 'FOLDER')]
-    assert len(paths) >= 2 and all(action.type is path for action in paths)
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--logdir', type=path)
-    assert parser.parse_args(['--logdir=~/runs']).logdir == '/home/someone/runs'
-
-
-@pytest.fixture(scope='module')
-def started(data, tmp_path_factory):
-    """A folder, and what a script says that was started there as a reader does, with all that Python imports."""
-    folder = tmp_path_factory.mktemp('folder')
-    command = [sys.executable, os.path.join(ROOT, 'dcgan.py'), '--data-dir', data, '--batch-size', '40',
-               '--max-steps', '1', '--logdir', 'my logs']
-    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
-def test_started_from_another_folder_a_script_says_nothing_but_its_own(started):
-    """No notes on CUDA, oneDNN or deprecation."""
-    folder, result = started
-    assert (result.returncode, result.stderr) == (0, '')
-    assert '\nTraining dataset shape: (160, 32, 32, 1)\n' in result.stdout
-    assert os.listdir(folder) == ['my logs']
-
-
-def test_printed_commands_work_when_pasted(started):
-    folder, result = started
-    lines = dict(line.split(': ', 1) for line in result.stdout.splitlines() if line.startswith('To '))
-    go_on = subprocess.run(lines['To train on'].strip() + ' --max-steps 2', shell=True, cwd=folder,
-                           capture_output=True, text=True)
-    assert go_on.returncode == 0 and '(step 1)' in go_on.stdout, go_on.stderr
-    tensorboard = lines['To see the curves'].strip()
-    assert tensorboard.endswith("'--logdir=my logs' --samples_per_plugin images=1000")
-    python = shlex.split(tensorboard)[0]
-    assert shutil.which(python) or (folder / python).exists()
-
-
-def test_data_are_found_again_from_another_folder(data, tmp_path):
-    result = run(SCRIPT, '--data-dir', os.path.basename(data), '--batch-size', 8, '--max-steps', 2,
-                 '--logdir', tmp_path, before=functools.partial(os.chdir, os.path.dirname(data)))
-    assert_ran(result, tmp_path)
-    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 3), tmp_path, steps=3)
-
-
-def test_data_that_are_gone(tmp_path):
-    write_mnist(tmp_path / 'data')
-    run(SCRIPT, '--data-dir', tmp_path / 'data', '--batch-size', 8, '--max-steps', 2, '--logdir', tmp_path)
-    (tmp_path / 'data').rename(tmp_path / 'elsewhere')
-    assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path), str(tmp_path / 'data'), '--data-dir')
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--data-dir', tmp_path / 'elsewhere', '--max-steps', 3)
-    assert_ran(result, tmp_path, steps=3)
-
-
-def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
-    write_mnist(tmp_path / 'data', images=30)
-    start = '--data-dir', tmp_path / 'data', '--batch-size', 8, '--logdir', tmp_path / 'logdir'
-    for _ in range(2):
-        assert_refused(run(SCRIPT, *start), '30 images', '40')
-        assert not (tmp_path / 'logdir').exists()
-
-
-def test_the_folder_of_a_model_instead_of_the_logdir(short, tmp_path):
-    run(SCRIPT, *short, '--logdir', tmp_path)
-    assert_refused(run(SCRIPT, '--resume', '--logdir', tmp_path / 'vanilla'), 'the folder above')
-
-
-def test_another_label_is_other_data(data, tmp_path):
-    result = run('cgan.py', '--data-dir', data, '--batch-size', 8, '--max-steps', 1, '--logdir', tmp_path)
-    assert result.status == 0, result.err
-    write_mnist(tmp_path / 'relabelled', other_labels=1)
-    assert_refused(run('cgan.py', '--resume', '--logdir', tmp_path, '--data-dir', tmp_path / 'relabelled'),
-                   'data_crc32', '--data-dir')
-
-
-def _convolve_otherwise():
-    convolutions._direct = not convolutions._direct
-
-
-def test_other_convolutions_than_the_run_was_begun_with(short, tmp_path):
-    run(SCRIPT, *short, '--logdir', tmp_path)
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 3, before=_convolve_otherwise)
-    assert result.status == 0 and result.err.count('\n') == 1, result.err
-    assert 'GAN_DIRECT_CONVOLUTION' in result.err and 'rounding' in result.err
-
-
-# The terminal
-
-def _ascii_terminal():
+def _start(folder):
+    """In `folder`, in a terminal that knows few letters."""
+    os.chdir(folder)
     sys.stdout.reconfigure(encoding='ascii', errors='strict')
 
 
-def test_letters_that_the_terminal_does_not_know(short, tmp_path):
-    logdir = tmp_path / '数字'
-    result = run(SCRIPT, *short, '--logdir', logdir, before=_ascii_terminal)
-    assert_ran(result, logdir)
-    assert 'saved' in result.out and '\\u6570' in result.out
+def test_printed_commands_work_and_data_are_found_again(data, tmp_path):
+    """With spaces and letters of another alphabet in the name of the logdir, and after a move of the data."""
+    logdir, moved = tmp_path / 'my 数字 logs', tmp_path / 'moved'
+    folder = write_mnist(tmp_path / 'data')
+    result = run(SCRIPT, '--data-dir', 'data', '--batch-size', 8, '--max-steps', 2, '--logdir', logdir.name,
+                 before=functools.partial(_start, tmp_path))
+    assert_came_to(result, logdir, 2)
+    assert '\\u6570' in result.out
+    result = run(SCRIPT, '--resume', '--logdir', logdir, '--max-steps', 3)  # from another folder
+    assert_came_to(result, logdir, 3)
+    commands = [shlex.split(line.partition(': ')[2]) for line in result.out.splitlines() if line.startswith('To ')]
+    (python, script, *arguments), (tensorboard, *_, of_pictures) = commands
+    assert (python, script, tensorboard) == ('python', SCRIPT, 'tensorboard')
+    assert f'--logdir={logdir}' in commands[1] and of_pictures == 'images=1000'
+    assert_came_to(run(script, *arguments, '--max-steps', 4), logdir, 4)
+
+    os.rename(folder, moved)
+    assert_refused(run(script, *arguments), folder, '--data-dir')
+    assert_came_to(run(script, *arguments, '--data-dir', moved, '--max-steps', 5), logdir, 5)
 
 
-def _close_stderr():
-    os.close(2)
+def _convolve_otherwise():
+    winograd._direct = not winograd._direct
 
 
-def _no_stderr():
-    sys.stderr = None
+def test_other_convolutions_than_the_run_was_begun_with_are_reported(data, tmp_path):
+    assert_ran(run(SCRIPT, '--data-dir', data, '--batch-size', 8, '--max-steps', 1, '--logdir', tmp_path))
+    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 2, before=_convolve_otherwise)
+    assert result.status == 0 and 'GAN_DIRECT_CONVOLUTION' in result.err and result.err.count('\n') == 1, result.err
 
 
-def _no_streams():
-    sys.stdout = sys.stderr = None
-    for descriptor in range(3):
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+@pytest.mark.parametrize('setting, direct', [('', False), ('0', False), ('1', True)])
+def test_the_environment_chooses_the_convolutions(monkeypatch, setting, direct):
+    monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', setting)
+    assert runpy.run_path(winograd.__file__)['is_direct']() == direct
 
 
-@pytest.mark.parametrize('before', [_close_stderr, _no_stderr, _no_streams], ids=lambda before: before.__name__)
-def test_started_without_stderr(short, tmp_path, before):
-    assert_ran(run(SCRIPT, *short, '--logdir', tmp_path, before=before), tmp_path)
+def python(code, *args, **environment):
+    """What Python code prints on stdout, in a process of its own that has imported nothing."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith('TF')}
+    result = subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd=ROOT, capture_output=True, text=True,
+                            env={**clean, **environment})
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
-def test_in_a_thread(short, tmp_path):
-    program = tmp_path / 'in_a_thread.py'
-    program.write_text(f'import sys, threading\nsys.path.insert(0, {ROOT!r})\nimport vanilla_gan\n'
-                       'thread = threading.Thread(target=vanilla_gan.main)\nthread.start()\nthread.join()\n')
-    assert_ran(run(program, *short, '--logdir', tmp_path), tmp_path)
+def test_a_notebook_is_left_as_it_was(data, tmp_path):
+    """Eager TensorFlow 2, Keras and a graph of the user's work after a training, which may be in a thread."""
+    code = '''
+import os, sys, threading
+before = dict(os.environ)
+import vanilla_gan
+changed = {name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name)}
+assert changed == {'TF_ENABLE_ONEDNN_OPTS', 'TF_CPP_MIN_LOG_LEVEL'}, changed
+import tensorflow as tf
+mine = tf.Graph()
+with mine.as_default():
+    tf.compat.v1.placeholder(tf.float32, name='mine')
+    vanilla_gan.main([*sys.argv[1:], '--max-steps', '1'])
+    assert tf.compat.v1.get_default_graph() is mine
+    tf.constant(1)
+thread = threading.Thread(target=vanilla_gan.main, args=[[*sys.argv[3:], '--resume', '--max-steps', '2']])
+thread.start()
+thread.join()
+assert [operation.name for operation in mine.get_operations()] == ['mine', 'Const']
+assert tf.constant(1).numpy() == 1
+model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+model.compile(loss='mse')
+model.fit(tf.ones((2, 2)), tf.ones((2, 1)), verbose=0)
+print(model.predict(tf.ones((1, 2)), verbose=0).shape)
+'''
+    out = python(code, '--data-dir', data, '--logdir', tmp_path, '--batch-size', 8)
+    assert out.endswith('\n(1, 1)\n')
+    assert checkpoint_names(tmp_path / 'vanilla')[-1] == 'epoch_0000-step_000002'
 
 
-def _ignore_hangups():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    at_change('epoch_0001.png', signal.SIGHUP)
+def test_graphs_work_where_tensorflow_1_is_used_in_its_own_way_and_what_the_user_has_set_stays_set(tmp_path):
+    code = '''
+import os
+import tensorflow.compat.v1 as tf
+tf.disable_v2_behavior()
+import dcgan
+import numpy as np
+from common import winograd
+assert winograd.is_direct()
+with tf.Graph().as_default(), tf.Session() as sess:
+    gan = dcgan.build_graph(dcgan.parser().parse_args([]))
+    sess.run(tf.global_variables_initializer())
+    feed = {gan.X_real: np.zeros((2, 32, 32, 1)), gan.z: np.ones((2, 100))}
+    sess.run(gan.d_opt, feed)
+    sess.run(gan.g_opt, {gan.z: feed[gan.z]})
+    print(sess.run(gan.samples, feed).shape)
+print(*(os.environ[f'TF_{name}'] for name in ('ENABLE_ONEDNN_OPTS', 'USE_LEGACY_KERAS', 'CPP_MIN_LOG_LEVEL')))
+'''
+    out = python(code, TF_USE_LEGACY_KERAS='1', TF_ENABLE_ONEDNN_OPTS='0', TF_CPP_MIN_LOG_LEVEL='0',
+                 GAN_DIRECT_CONVOLUTION='1')
+    assert out == '(2, 32, 32, 1)\n0 1 0\n'
 
 
-def test_the_terminal_is_closed(data, tmp_path):
-    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--logdir', tmp_path,
-                 before=functools.partial(at_change, 'epoch_0001.png', signal.SIGHUP))
-    assert result.status == 129 and result.err == '' and 'SIGHUP: saving' in result.out, result.err
-
-
-def test_the_terminal_is_closed_under_nohup(data, tmp_path):
-    result = run(SCRIPT, '--data-dir', data, '--batch-size', 40, '--epochs', 2, '--logdir', tmp_path,
-                 before=_ignore_hangups)
-    assert result.status == 0 and 'Finished after 2 epochs' in result.out, result.err
-
-
-CTRL_C_WHILE_IT_IMPORTS = """
-import os, signal, sys
-class Interrupt:
-    def find_spec(name, path, target=None):
-        if name == 'common.tensorflow1':
-            os.kill(os.getpid(), signal.SIGINT)
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.meta_path.insert(0, Interrupt)
-"""
-
-
-@pytest.mark.parametrize('program, says', [
-    (['vanilla_gan.py'], '\ninterrupted\n'), (['sample.py'], '\ninterrupted\n'), (['evaluate.py'], '\ninterrupted\n'),
-    # other programs are left alone, a user's own script beside ours, too
-    (['-c', 'import common'], 'Traceback'),
-    (['-c', "import os, __main__; __main__.__file__ = os.path.abspath('my_own.py'); import common"], 'Traceback')])
-def test_ctrl_c_while_a_script_imports(tmp_path, program, says):
-    (tmp_path / 'sitecustomize.py').write_text(CTRL_C_WHILE_IT_IMPORTS)
-    result = subprocess.run([sys.executable, *program], cwd=ROOT, capture_output=True, text=True,
-                            env={**os.environ, 'PYTHONPATH': str(tmp_path)})
-    assert result.returncode == -signal.SIGINT and result.stderr.startswith(says), result.stderr
-    assert says == 'Traceback' or result.stderr == says
+def test_a_script_started_as_a_reader_does(data, tmp_path):
+    """Its own process, another working directory, and the backend that `!python` inherits from a notebook."""
+    result = subprocess.run([sys.executable, os.path.join(ROOT, SCRIPT), '--data-dir', data, '--batch-size', '8',
+                             '--max-steps', '2'], cwd=tmp_path, capture_output=True, text=True,
+                            env={**os.environ, 'MPLBACKEND': 'module://not_installed'})
+    assert result.returncode == 0, result.stderr
+    assert os.listdir(tmp_path) == ['logdir'] and checkpoint_names(tmp_path / 'logdir' / 'vanilla')
+    assert (tmp_path / 'logdir' / 'vanilla' / 'losses.png').read_bytes().startswith(b'\x89PNG')
 
 
 def test_ctrl_c_before_the_training(capsys):
@@ -220,4 +150,53 @@ def test_ctrl_c_before_the_training(capsys):
         raise KeyboardInterrupt
     with pytest.raises(SystemExit) as end:
         run_script(interrupted)
-    assert end.value.code == 130 and capsys.readouterr().err == '\ninterrupted\n'
+    assert end.value.code == 130 and 'Traceback' not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='there are no such signals here')
+def test_a_second_ctrl_c_stops_at_once_and_nohup_is_respected():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        request = StopRequest()
+        with request.caught():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.number is None
+            os.kill(os.getpid(), signal.SIGINT)
+            assert request.number == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_stream_asked_twice_goes_on_and_begins_anew_at_the_next_step():
+    streams = RandomStreams(7)
+    for index in 0, 1:
+        expected = random_stream(7, 'noise', index).uniform(size=6)
+        assert [*streams.at('noise', index).uniform(size=3), *streams.at('noise', index).uniform(size=3)] == [*expected]
+        assert streams.at('code', index).uniform() == random_stream(7, 'code', index).uniform() != expected[0]
+    assert streams.at('noise', 0).uniform() != expected[0]
+
+
+def test_the_home_directory_in_any_spelling(monkeypatch):
+    monkeypatch.setenv('HOME', '/home/someone')
+    monkeypatch.setenv('USERPROFILE', '/home/someone')
+    args = training_parser('', 1).parse_args(['--logdir=~/runs', '--data-dir=~/data'])
+    assert (args.logdir, args.data_dir) == ('/home/someone/runs', '/home/someone/data')
+
+
+@pytest.mark.parametrize('cpuinfo, has_bfloat16', [
+    ('processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_bf16\nbogomips\t: 4000\n', True),
+    ('flags : avx2 avx512f amx_bf16 amx_tile\n', True), ('flags : avx2 avx512f avx512_vnni\n', False),
+    ('processor\t: 0\nFeatures\t: fp asimd bf16\n', False), ('', False), (None, False)])
+def test_processors_with_bfloat16(tmp_path, cpuinfo, has_bfloat16):
+    if cpuinfo is not None:
+        (tmp_path / 'cpuinfo').write_text(cpuinfo)
+    missing = bfloat16_missing(tmp_path / 'cpuinfo')
+    assert (missing is None) == has_bfloat16
+    assert has_bfloat16 or '--mixed-precision' in missing and '\n' not in missing

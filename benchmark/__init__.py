@@ -1,1 +1,0 @@
-"""How fast the models train on this machine: `python -m benchmark --help`."""

@@ -1,1 +1,0 @@
-def say(line, file=None): print(line, file=file, flush=True)

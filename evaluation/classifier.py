@@ -1,0 +1,144 @@
+"""The reference classifier: a small convolutional network, trained once on real images and cached.
+
+There is one for a data set, whatever the seed of an evaluation and the number
+of threads. It never sees a GAN's graph: it has graphs and sessions of its own.
+"""
+
+import hashlib
+import os
+import zlib
+
+import numpy as np
+
+import tensorflow.compat.v1 as tf
+
+from common.batches import gen_batches_label
+from common.errors import one_line
+from common.files import whole_file
+from common.layers import batch_norm, conv2d, dense, flatten
+from common.random_streams import random_stream
+from common.tensorflow1 import session_config
+
+EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED = 8, 128, 0.002, 0
+# Part of the cache's fingerprint: count up when the network or its training changes.
+VERSION = 2
+
+# Otherwise the first session of a process decides how many threads all of them share.
+os.environ.setdefault('TF_OVERRIDE_GLOBAL_THREADPOOL', '1')
+
+
+def network(x, n_classes, training=True):
+    """Two convolutions and two fully connected layers; batch norm after the first three.
+
+    x: images, (batch, 28, 28, 1) in [-1, 1]. training: normalize with statistics of the batch, and drop half of the
+    features. Returns logits (batch, n_classes), and the features that they are computed from (batch, 128), at least 0.
+    """
+    with tf.variable_scope('classifier'):
+        conv1 = tf.nn.relu(batch_norm(conv2d(x, 32), training))
+        conv2 = tf.nn.relu(batch_norm(conv2d(conv1, 64), training))
+        features = tf.nn.relu(batch_norm(dense(flatten(conv2), 128), training))
+        dropped = tf.nn.dropout(features, rate=0.5) if training else features
+        return dense(dropped, n_classes), features
+
+
+def train(images, labels, n_classes, epochs=EPOCHS, report=print):
+    """Train the network, on one thread, since the number of threads changes the rounding and with it the weights.
+
+    images: (N, 28, 28), at least a batch of 128; uint8 in 0..255 or floats in [0, 1]. labels: integers (N,) in
+    0 .. n_classes - 1. report: is called with a line of text after each epoch. Returns {name: array} of all weights
+    and moving averages. Raises UserError where there are fewer images than a batch.
+    """
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(SEED)
+        x = tf.placeholder(tf.float32, (None, 28, 28, 1))
+        y = tf.placeholder(tf.int32, (None,))
+        learning_rate = tf.placeholder(tf.float32, ())
+        logits, _ = network(x, n_classes)
+        weights = tf.global_variables()  # before Adam adds its own
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+        with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS, scope='classifier')):
+            optimize = tf.train.AdamOptimizer(learning_rate).minimize(loss)
+
+        config = session_config()
+        config.intra_op_parallelism_threads = 1
+        with tf.Session(graph=graph, config=config) as sess:
+            sess.run(tf.global_variables_initializer())
+            steps, total = 0, epochs * (len(images) // BATCH_SIZE)
+            for epoch in range(epochs):
+                losses = []
+                for batch_x, batch_y in gen_batches_label(images, labels, BATCH_SIZE,
+                                                          seed=random_stream(SEED, 'shuffle', epoch)):
+                    _, batch_loss = sess.run([optimize, loss], feed_dict={
+                        x: _scale(batch_x), y: batch_y,
+                        learning_rate: LEARNING_RATE * (1 - steps / total)})  # falls to 0, so the weights settle
+                    losses.append(batch_loss)
+                    steps += 1
+                report(f'classifier: epoch {epoch + 1}/{epochs}, loss {np.mean(losses):.4f}')
+            return {variable.op.name: value for variable, value in zip(weights, sess.run(weights))}
+
+
+class Classifier:
+    """A trained network that is ready to classify images.
+
+    weights: {name: array} from `train`; raises KeyError or ValueError where they are not the weights of this network.
+    n_classes: their number of classes. fingerprint: eight hexadecimal digits, which other weights do not have.
+    """
+
+    def __init__(self, weights):
+        self.n_classes = len(weights['classifier/dense_1/bias'])
+        with tf.Graph().as_default() as graph:
+            self._x = tf.placeholder(tf.float32, (None, 28, 28, 1))
+            self._outputs = network(self._x, self.n_classes, training=False)
+            variables = tf.global_variables()
+            values = [weights[variable.op.name] for variable in variables]
+            self._sess = tf.Session(graph=graph, config=session_config())
+            self._sess.run([variable.initializer for variable in variables],
+                           {variable.initial_value: value for variable, value in zip(variables, values)})
+        self.fingerprint = f'{zlib.crc32(b"".join(value.tobytes() for value in values)):08x}'
+
+    def logits_and_features(self, images, batch_size=1000):
+        """Float32 logits (N, n_classes) of images, and the features before them (N, 128).
+
+        images: (N, 28, 28), N of at least 1, uint8 in 0..255 or floats in [0, 1]. The result for an image does not
+        depend on what else is in its batch; batch_size is for the memory.
+        """
+        batches = [self._sess.run(self._outputs, {self._x: _scale(images[start:start + batch_size])})
+                   for start in range(0, len(images), batch_size)]
+        logits, features = zip(*batches)
+        return np.concatenate(logits), np.concatenate(features)
+
+
+def _scale(images):
+    """(N, 28, 28), uint8 or in [0, 1], -> float32 (N, 28, 28, 1) in [-1, 1]."""
+    white = 255 if images.dtype == np.uint8 else 1
+    return (np.asarray(images, np.float32) * (2 / white) - 1)[..., None]
+
+
+def load_or_train(cache_dir, images, labels, n_classes, epochs=EPOCHS, report=print):
+    """The classifier of these training images from its cache, or trained now and cached.
+
+    The cache is a file in `cache_dir` whose name has the fingerprint of data and training, so a classifier of 5,000
+    digits is never taken for that of 60,000. One that is damaged, or cannot be written, is reported. images: uint8
+    (N, 28, 28); labels: integers (N,). report: is called with each line of text. Returns a Classifier.
+    """
+    digest = hashlib.sha256()
+    for part in map(np.ascontiguousarray, (VERSION, n_classes, epochs, images, labels)):
+        digest.update(repr((part.shape, part.dtype.str)).encode())
+        digest.update(part)
+    path = os.path.join(cache_dir, f'classifier-{digest.hexdigest()[:12]}.npz')
+    if os.path.exists(path):
+        try:
+            with open(path, 'rb') as file, np.load(file, allow_pickle=False) as content:
+                return Classifier(content)
+        except Exception as error:  # damage shows as any of a dozen types
+            report(f'{path} cannot be used ({one_line(error)}): training the classifier again')
+
+    report(f'training the classifier on {len(images):,} images')
+    weights = train(images, labels, n_classes, epochs, report)
+    try:
+        os.makedirs(cache_dir, exist_ok=True)
+        with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
+            np.savez(file, **weights)
+    except OSError as error:
+        report(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')
+    return Classifier(weights)

@@ -1,0 +1,238 @@
+"""Metrics of generated images: small pure functions on arrays.
+
+A metric that is a mean over samples returns (value, standard error); for the others `jackknife_error` estimates the
+error. Images are (N, 28, 28), white strokes on black in [0, 1], unless a function says otherwise. Logarithms are
+natural: information and log-likelihood are in nats. Libraries that take long to import are imported where used.
+"""
+
+import numpy as np
+
+
+def to_unit_range(images):
+    """Images as a model draws them, (N, 28, 28) or padded (N, 32, 32) in [-1, 1] -> (N, 28, 28) in [0, 1]."""
+    border = (images.shape[1] - 28) // 2
+    return (images[:, border:border + 28, border:border + 28] + 1) / 2
+
+
+# Shares, means and correlations, each with how uncertain it is
+
+def share_and_error(hits):
+    """Share of True in (N,) independent booleans, and its standard error (binomial)."""
+    share = float(np.mean(hits))
+    return share, float(np.sqrt(share * (1 - share) / len(hits)))
+
+
+def mean_and_error(values):
+    """Mean of (N,) independent values, and its standard error."""
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def correlation(x, y):
+    """Pearson's correlation of the finite pairs of x and y, both (N,), and its standard error; NaN for a constant."""
+    finite = np.isfinite(x) & np.isfinite(y)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        r = float(np.corrcoef(x[finite], y[finite])[0, 1])
+    return r, float((1 - r**2) / np.sqrt(finite.sum() - 1))
+
+
+def jackknife_error(metric, *samples, n_groups=20):
+    """Standard error of the number `metric(*samples)` by the jackknife over groups (Efron & Tibshirani 1993, ch. 11).
+
+    Each array of independent rows is dealt at random, always in the same way, into groups of equal size. The metric is
+    computed once without each group; the spread of these values, times n_groups - 1, is the variance. Leaving out one
+    group, instead of computing the metric on one group, keeps clear of the bias that the FID has for few samples. The
+    result is itself uncertain, by a sixth with 20 groups.
+    """
+    groups = [np.random.default_rng(0).permutation(len(sample)) % n_groups for sample in samples]
+    values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups)))
+              for left_out in range(n_groups)]
+    return float(np.sqrt((n_groups - 1) * np.var(values)))
+
+
+# Quality and variety, as a classifier sees them
+
+def classifier_score(logits):
+    """exp(E KL(p(y|x) || p(y))) of logits (N, classes), from 1 (worst) to the number of classes.
+
+    High where each image is clearly of one class and all classes are equally frequent: the Inception Score of Salimans
+    et al. 2016, "Improved techniques for training GANs", with another classifier, as TF-GAN's `mnist_score`.
+    """
+    from scipy.special import log_softmax, logsumexp
+    log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
+    log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
+    return float(np.exp(np.mean(np.sum(np.exp(log_p) * (log_p - log_marginal), axis=1))))
+
+
+def class_shares(logits):
+    """Share of the images that the classifier assigns to each class: (N, classes) -> (classes,), sum 1."""
+    return np.bincount(np.argmax(logits, axis=1), minlength=logits.shape[1]) / len(logits)
+
+
+def total_variation(logits):
+    """Distance of the class shares from uniform: 0 (all equal) to 1 - 1/classes (one class only)."""
+    return float(np.abs(class_shares(logits) - 1 / logits.shape[1]).sum() / 2)
+
+
+def frechet_distance(features, other_features):
+    """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, d) and (M, d), at least 0, in their squared units.
+
+    Means m and unbiased covariances C. Its value depends on the classifier that the features come from, and falls with
+    more samples, towards that of infinitely many: compare like with like. Heusel et al. 2017, "GANs trained by a two
+    time-scale update rule", whose features are those of Inception.
+    """
+    from threadpoolctl import threadpool_limits
+    # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
+    with threadpool_limits(1, user_api='blas'):
+        mean_1, covariance_1 = _moments(features)
+        mean_2, covariance_2 = _moments(other_features)
+        # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
+        # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
+        trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
+    distance = np.sum((mean_1 - mean_2)**2) + np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace
+    return max(float(distance), 0.0)
+
+
+def _moments(features):
+    features = np.asarray(features, np.float64)
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+def _square_root(covariance):
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # rounding can make a 0 negative
+
+
+def precision_and_recall(generated, real, k=3):
+    """Which share of generated images looks real, and which share of real ones could have been generated, with errors.
+
+    Both are the classifier's features, (N, d) and (M, d), more than k each. An image is among the others where it is
+    within the distance of one of them to its k-th nearest of its own kind. One image again and again may have a
+    precision of 1, and has a recall near 0. The fewer images, the wider the neighbourhoods: compare like with like.
+    Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", where k is 3, too.
+    """
+    return share_and_error(_are_among(generated, real, k)), share_and_error(_are_among(real, generated, k))
+
+
+def _are_among(points, others, k):
+    # Sorted, a point itself comes first, with 0.
+    reach = np.concatenate([np.partition(distances, k, axis=1)[:, k]
+                            for distances in squared_distances(others, others)])
+    return np.concatenate([(distances <= reach).any(axis=1) for distances in squared_distances(points, others)])
+
+
+# Nearest neighbours and Parzen windows
+
+def squared_distances(points, others):
+    """Squared distances of all pairs of (N, ...) and (M, ...), a part of the points at a time, to fit into 40 MB.
+
+    |p - o|^2 = |p|^2 + |o|^2 - 2 p o: one matrix product, whose rounding is that of the squared lengths. Yields float32
+    (n, M), together (N, M).
+    """
+    points, others = (np.asarray(array, np.float32).reshape(len(array), -1) for array in (points, others))
+    lengths, doubled = np.sum(others**2, axis=1), -2 * others.T
+    n = max(1, 10**7 // len(others))
+    for start in range(0, len(points), n):
+        part = points[start:start + n]
+        distances = part @ doubled
+        distances += np.sum(part**2, axis=1, keepdims=True)
+        distances += lengths
+        yield np.maximum(distances, 0, out=distances)
+
+
+def nearest_neighbour_error(samples, sample_labels, images, labels):
+    """Share, with its error, of real images (M, ...) whose label is not that of the nearest generated one (N, ...).
+
+    The test of the conditional DCGAN in Radford et al. 2015, "Unsupervised representation learning with deep
+    convolutional GANs", section 8.1 (supplementary material), Table 3.
+    """
+    nearest = np.concatenate([distances.argmin(axis=1) for distances in squared_distances(images, samples)])
+    return share_and_error(sample_labels[nearest] != labels)
+
+
+def parzen_log_densities(samples, images, bandwidths):
+    """Log-density of each of images (M, ...) under a Gaussian Parzen window on samples (N, ...): (bandwidths, M).
+
+    The density is the mean of Gaussians around each sample whose standard deviation is the bandwidth. Goodfellow et al.
+    2014, "Generative adversarial nets", section 5; the paper's numbers are for pixels in [0, 1].
+    """
+    from scipy.special import logsumexp
+    n_samples, n_pixels = len(samples), int(np.prod(samples.shape[1:]))
+    densities = [[
+        logsumexp(distances / (-2 * bandwidth**2), axis=1)
+        - np.log(n_samples) - n_pixels * np.log(bandwidth * np.sqrt(2 * np.pi))
+        for bandwidth in bandwidths] for distances in squared_distances(images, samples)]
+    return np.concatenate(densities, axis=1)
+
+
+# InfoGAN's codes
+
+def best_assignment(confusion):
+    """Give each code a class of its own so that most images are correct: counts (codes, classes) -> (codes,).
+
+    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Choose it on training images and test
+    `classes[codes]` on others. Where there are more codes than classes, those left over take their most frequent class.
+    """
+    from scipy.optimize import linear_sum_assignment
+    classes = confusion.argmax(axis=1)
+    codes, own = linear_sum_assignment(confusion, maximize=True)
+    classes[codes] = own
+    return classes
+
+
+def categorical_information(logits, codes):
+    """Lower bound H(c) + E log q(c|x), with its error, of the mutual information of a uniform category and the images.
+
+    logits (N, categories) are q's on images generated with `codes` (N,). At most H(c) = log(number of categories),
+    where the code can be read off every image; below 0 where q misleads. Chen et al. 2016, equation 5.
+    """
+    from scipy.special import log_softmax
+    log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
+    return mean_and_error(np.log(logits.shape[1]) + log_q)
+
+
+def gaussian_information(means, codes):
+    """The same bound of a code from N(0, 1), of which q is a Gaussian with the given mean for each image, both (N,).
+
+    q has one variance for all, the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
+    """
+    squares = (np.asarray(codes, np.float64) - means)**2
+    variance = squares.mean()
+    log_q = -0.5 * np.log(2 * np.pi * variance) - squares / (2 * variance)
+    return mean_and_error(0.5 * np.log(2 * np.pi * np.e) + log_q)
+
+
+def slants(images):
+    """Slant of each image in degrees: 0 upright, positive leaning to the right; NaN where an image has no stroke.
+
+    The angle of the shear that makes the strokes upright, arctan(mu11 / mu02) of their second central moments (as used
+    to deskew digits). Pixels below 0.5 count as background: a faint grey far from the digit would outweigh it.
+    """
+    strokes = np.where(images >= 0.5, images, 0)
+    y, x = np.indices(images.shape[1:])
+
+    def mean(values):
+        return np.sum(strokes * values, axis=(1, 2), keepdims=True) / np.sum(strokes, axis=(1, 2), keepdims=True)
+
+    with np.errstate(invalid='ignore'):
+        dx, dy = x - mean(x), mean(y) - y  # rows count downwards, angles upwards
+        return np.degrees(np.arctan2(mean(dx * dy), mean(dy * dy)))[:, 0, 0]
+
+
+def stroke_widths(images):
+    """Stroke width of each image in pixels; NaN where an image has no stroke.
+
+    Across a stroke of width w the distance to the nearest background rises from 0 to w/2 and falls again, so its mean
+    over the stroke is w/4. Ends and corners make the value a little smaller, crossings a little larger.
+    """
+    from scipy import ndimage
+    zoom = 4  # enlarged first, so that grey edges give fractions of a pixel
+
+    def width(image):
+        # The frame of background gives strokes at the border an edge.
+        stroke = ndimage.zoom(np.pad(image, 1), zoom, order=1, mode='nearest', grid_mode=True) >= 0.5
+        if not stroke.any():
+            return np.nan
+        # Half a pixel less: from its centre to the edge of the background, not to the centre of its first pixel.
+        return 4 * (ndimage.distance_transform_edt(stroke)[stroke].mean() - 0.5) / zoom
+
+    return np.array([width(image) for image in images])

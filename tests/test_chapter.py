@@ -1,0 +1,143 @@
+"""The chapter's listings, typed line by line after the README's recipe, run and print what they should."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from common.scripts import ROOT
+from runs import write_mnist
+
+DENSE_NETWORKS = """
+def generator(z, alpha=0.2):
+    with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
+        fc1 = dense(z, 256)
+        fc1 = tf.nn.leaky_relu(fc1, alpha)
+        fc2 = dense(fc1, 512)
+        fc2 = tf.nn.leaky_relu(fc2, alpha)
+        fc3 = dense(fc2, 1024)
+        fc3 = tf.nn.leaky_relu(fc3, alpha)
+        out = dense(fc3, 28 * 28)
+        out = tf.tanh(out)
+        return out
+def discriminator(x, alpha=0.2):
+    with tf.variable_scope('discriminator', reuse=tf.AUTO_REUSE):
+        fc1 = dense(x, 1024)
+        fc1 = tf.nn.leaky_relu(fc1, alpha)
+        fc2 = dense(fc1, 512)
+        fc2 = tf.nn.leaky_relu(fc2, alpha)
+        fc3 = dense(fc2, 256)
+        fc3 = tf.nn.leaky_relu(fc3, alpha)
+        out = dense(fc3, 1)
+        return out
+"""
+CONVOLUTIONAL_NETWORKS = """
+def discriminator(x, alpha=0.2, training=True):
+    with tf.variable_scope('discriminator', reuse=tf.AUTO_REUSE):
+        conv1 = conv2d(x, 64)
+        conv1 = tf.nn.leaky_relu(conv1, alpha)
+        conv2 = conv2d(conv1, 128)
+        conv2 = batch_norm(conv2, training=training)
+        conv2 = tf.nn.leaky_relu(conv2, alpha)
+        conv3 = conv2d(conv2, 256)
+        conv3 = batch_norm(conv3, training=training)
+        conv3 = tf.nn.leaky_relu(conv3, alpha)
+        fc = flatten(conv3)
+        out = dense(fc, 1)
+        return out
+def generator(z, n_channel, training=True):
+    with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
+        fc = dense(z, 256 * 4 * 4, activation=tf.nn.relu)
+        fc = tf.reshape(fc, (-1, 4, 4, 256))
+        trans_conv1 = transpose_conv2d(fc, 128)
+        trans_conv1 = batch_norm(trans_conv1, training=training)
+        trans_conv1 = tf.nn.relu(trans_conv1)
+        trans_conv2 = transpose_conv2d(trans_conv1, 64)
+        trans_conv2 = batch_norm(trans_conv2, training=training)
+        trans_conv2 = tf.nn.relu(trans_conv2)
+        trans_conv3 = transpose_conv2d(trans_conv2, n_channel)
+        out = tf.tanh(trans_conv3)
+        return out
+"""
+# The placeholders after `data` has been loaded, the losses, the optimizers and the loop, which the sections share.
+PROGRAM = """
+data = {loader}()
+print("Training dataset shape:", data.shape)
+display_images(data, {size})
+{networks}
+noise_size = 100
+image_size = data.shape[1:]
+tf.reset_default_graph()
+X_real = tf.placeholder(tf.float32, (None,) + image_size, name='input_real')
+z = tf.placeholder(tf.float32, (None, noise_size), name='input_noise')
+g_sample = generator({inputs})
+d_real_out = discriminator(X_real)
+d_fake_out = discriminator(g_sample)
+g_loss = tf.reduce_mean(
+    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.ones_like(d_fake_out)))
+tf.summary.scalar('generator_loss', g_loss)
+d_real_loss = tf.reduce_mean(
+    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_real_out, labels=tf.ones_like(d_real_out)))
+d_fake_loss = tf.reduce_mean(
+    tf.nn.sigmoid_cross_entropy_with_logits(logits=d_fake_out, labels=tf.zeros_like(d_fake_out)))
+d_loss = d_real_loss + d_fake_loss
+tf.summary.scalar('discriminator_loss', d_loss)
+train_vars = tf.trainable_variables()
+d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
+g_vars = [var for var in train_vars if var.name.startswith('generator')]
+learning_rate = 0.0002
+beta1 = 0.5
+with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+    d_opt = tf.train.AdamOptimizer(learning_rate, beta1=beta1).minimize(d_loss, var_list=d_vars)
+    g_opt = tf.train.AdamOptimizer(learning_rate, beta1=beta1).minimize(g_loss, var_list=g_vars)
+epochs = 2
+steps = 0
+with tf.Session() as sess:
+    merged = tf.summary.merge_all()
+    train_writer = tf.summary.FileWriter('./logdir/typed', sess.graph)
+    sess.run(tf.global_variables_initializer())
+    for epoch in range(epochs):
+        for batch_x in gen_batches(data, batch_size):
+            batch_z = np.random.uniform(-1, 1, size=(batch_size, noise_size))
+            _, summary, d_loss_batch = sess.run([d_opt, merged, d_loss], feed_dict={{z: batch_z, X_real: batch_x}})
+            sess.run(g_opt, feed_dict={{z: batch_z, X_real: batch_x}})
+            _, g_loss_batch = sess.run([g_opt, g_loss], feed_dict={{z: batch_z, X_real: batch_x}})
+            if steps % 100 == 0:
+                train_writer.add_summary(summary, steps)
+                print("Epoch {{}}/{{}} - discriminator loss: {{:.4f}}, generator Loss: {{:.4f}}".format(
+                    epoch + 1, epochs, d_loss_batch, g_loss_batch))
+            steps += 1
+        gen_samples = sess.run(generator({sampling}), feed_dict={{z: sample_z}})
+        display_images(gen_samples, {size})
+print(gen_samples.shape, len(d_vars), len(g_vars))
+"""
+MODELS = {
+    'vanilla': (dict(loader='load_dataset', networks=DENSE_NETWORKS, inputs='z', sampling='z', size=28),
+                '(130, 784)', '(40, 784) 8 8'),
+    'dcgan': (dict(loader='load_dataset_pad', networks=CONVOLUTIONAL_NETWORKS, inputs='z, image_size[2]',
+                   sampling='z, image_size[2], training=False', size=32),
+              '(130, 32, 32, 1)', '(40, 32, 32, 1) 12 12')}
+
+
+def recipe():
+    """The block of the README that begins with these imports, without its remarks on what to type next."""
+    with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as file:
+        return textwrap.dedent(re.search(r'\n((?:    .*\n)*    from common import \*.*\n(?:    .*\n)*)', file.read())[1])
+
+
+@pytest.mark.parametrize('model', MODELS)
+def test_the_typed_chapter(model, tmp_path):
+    parts, data_shape, end = MODELS[model]
+    write_mnist(tmp_path / 'mnist_data', images=130)
+    program = recipe().replace('data = load_dataset()', '') + PROGRAM.format(**parts)
+    result = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True,
+                            env={**os.environ, 'PYTHONPATH': ROOT, 'MPLBACKEND': 'agg'})
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert f'Training dataset shape: {data_shape}' in lines and lines[-1] == end
+    assert any(re.fullmatch(r'Epoch 1/2 - discriminator loss: \d\.\d{4}, generator Loss: \d\.\d{4}', line)
+               for line in lines)
+    assert os.listdir(tmp_path / 'logdir' / 'typed')

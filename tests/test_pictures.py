@@ -1,0 +1,230 @@
+"""A folder of pictures as a data set: what is read, how it is scaled, what its classes are, what is left out."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from common.datasets import class_names, load_dataset, load_dataset_label, load_dataset_label_pad, load_split
+from common.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / 'pictures'
+
+
+def save(path, image=0, **options):
+    """Write a picture: an array, or 28 x 28 pixels of one grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(image, int):
+        image = np.full((28, 28), image, np.uint8)
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    image.save(path, **options)
+
+
+def read(folder):
+    """All images, uint8 (N, 28, 28)."""
+    (x_train, _), (x_test, _) = load_split(folder, 'pictures')
+    return np.concatenate((x_train, x_test))
+
+
+def greys(folder):
+    return read(folder)[:, 0, 0].tolist()
+
+
+def random_image(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+# One picture
+
+def test_28_x_28_grey_pixels_come_out_as_they_are(folder):
+    save(folder / 'a.png', random_image(28, 28))
+    np.testing.assert_array_equal(read(folder), [random_image(28, 28)])
+    np.testing.assert_array_equal(load_split(folder, 'pictures', invert=True)[0][0], [255 - random_image(28, 28)])
+
+
+@pytest.mark.parametrize('ending', ['png', 'jpg', 'JPEG', 'jfif', 'bmp', 'gif', 'webp', 'tif', 'tiff'])
+@pytest.mark.parametrize('mode', ['L', 'RGB'])
+def test_every_format(folder, ending, mode):
+    save(folder / f'a.{ending}', Image.new(mode, (40, 60), 'white'))
+    assert read(folder).shape == (1, 28, 28) and read(folder).min() >= 253
+
+
+@pytest.mark.parametrize('size, ending', [((300, 100), 'png'), ((100, 300), 'jpg'), ((2000, 1000), 'jpg')])
+def test_the_square_in_the_middle_is_taken(folder, size, ending):
+    image, side = Image.new('L', size, 'white'), min(size)  # white borders, black square in the middle
+    image.paste(0, ((size[0] - side) // 2, (size[1] - side) // 2, (size[0] + side) // 2, (size[1] + side) // 2))
+    save(folder / f'a.{ending}', image)
+    assert read(folder).mean() < 5
+
+
+def test_scaling_averages(folder):
+    save(folder / 'a.png', np.tile(np.array([[0], [255]], np.uint8), (140, 280)))  # stripes
+    assert np.abs(read(folder)[0, 2:-2] - 127.5).max() < 4
+
+
+def test_colours_become_grey_by_brightness_on_white(folder):
+    for name, colour in (('a', (255, 0, 0, 255)), ('b', (0, 255, 0, 255)), ('c', (0, 0, 0, 0)), ('d', (0, 0, 0, 51))):
+        save(folder / f'{name}.png', Image.new('RGBA', (28, 28), colour))
+    assert greys(folder) == [76, 150, 255, 204]  # 0.299 and 0.587 of 255; transparent; a fifth of black
+    palette = Image.new('P', (28, 28), 0)
+    save(folder / 'e.png', palette, transparency=0)
+    assert greys(folder)[-1] == 255
+
+
+@pytest.mark.parametrize('ending, dtype', [('png', '<u2'), ('tif', '<u2'), ('tif', '<i4'), ('tif', '<f4')])
+def test_more_than_8_bits_are_scaled_by_the_brightest_of_all(folder, ending, dtype):
+    image = np.linspace(0, 4095, 784).astype(dtype).reshape(28, 28)  # 12 bits
+    save(folder / f'a.{ending}', image)
+    save(folder / f'b.{ending}', image // 2)
+    save(folder / 'c.png', 100)
+    a, b, c = read(folder).astype(float)
+    np.testing.assert_allclose(a, image / 4095 * 255, atol=0.51)
+    np.testing.assert_allclose(b, a / 2, atol=1)
+    assert (c == 100).all()
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('ending', ['png', 'jpg'])
+def test_upright_as_the_camera_was_held(folder, orientation, ending):
+    upright = np.zeros((84, 56), np.uint8)
+    upright[:42, :28] = 255
+    turned = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T,
+              6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1)}[orientation]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    save(folder / f'a.{ending}', np.ascontiguousarray(turned), exif=exif)
+    image = read(folder)[0]
+    assert image[:12, :12].min() > 200 and image[16:].max() < 50 and image[:, 16:].max() < 50
+
+
+# The classes
+
+def test_folders_are_the_classes_in_the_order_of_their_names(folder):
+    for grey, place in ((10, 'cats/a.png'), (20, 'cats/old/b.JPG'), (30, 'birds/c.bmp')):
+        save(folder / place, grey)
+    images, labels = load_dataset_label(folder, 'pictures')
+    assert images.shape == (3, 784) and labels.tolist() == [[1, 0], [0, 1], [0, 1]]
+    assert class_names(folder, 'pictures') == ['birds', 'cats']
+    assert greys(folder) == [30, 10, 20]
+
+
+def test_folders_named_by_numbers_are_in_the_order_of_the_numbers(folder):
+    for name in ('10', '9', '0'):
+        save(folder / name / 'a.png', int(name))
+    images, labels = load_dataset_label_pad(folder, 'pictures')
+    assert class_names(folder, 'pictures') == ['0', '9', '10'] and images.shape == (3, 32, 32, 1)
+    greys = np.rint((images[:, 2, 2, 0] + 1) * 127.5)
+    assert sorted(zip(labels.argmax(axis=1), greys)) == [(0, 0), (1, 9), (2, 10)]
+
+
+def test_every_seventh_picture_of_a_class_is_for_testing(folder):
+    for i in range(14):
+        save(folder / 'a' / f'{i:02}.png', i)
+    for i in range(8):
+        save(folder / 'b' / f'{i:02}.png', 100 + i)
+    (x_train, y_train), (x_test, y_test) = load_split(folder, 'pictures')
+    assert x_test[:, 0, 0].tolist() == [6, 13, 106] and y_test.tolist() == [0, 0, 1]
+    assert len(x_train) == len(y_train) == len(load_dataset(folder, 'pictures', split='train')) == 19
+
+
+@pytest.mark.parametrize('parts, tested', [
+    (('train', 'val', 'test'), 'test'), (('Training', 'TESTING'), 'TESTING'), (('train', 'Val'), 'Val'),
+    (('train', 'valid'), 'valid'), (('train', 'validation'), 'validation'), (('train', 'dev'), 'dev'),
+    (('train', 'eval'), 'eval'), (('val', 'test'), 'test')])
+def test_a_folder_divided_into_parts(folder, parts, tested):
+    for i, part in enumerate(parts):
+        save(folder / part / 'cat' / 'a.png', 10 + i)
+        save(folder / part / 'dog' / 'a.png', 20 + i)
+    save(folder / '__MACOSX' / 'a.png')
+    _, (x_test, y_test) = load_split(folder, 'pictures')
+    i = parts.index(tested)
+    assert x_test[:, 0, 0].tolist() == [10 + i, 20 + i] and y_test.tolist() == [0, 1]
+    assert class_names(folder, 'pictures') == ['cat', 'dog']
+    assert len(load_dataset(folder, 'pictures')) == 2 * len(parts)
+
+
+@pytest.mark.parametrize('places', [('train/cat', 'other/cat'), ('train/cat', 'training/dog')])
+def test_a_folder_that_is_not_divided(folder, places):
+    for place in places:
+        save(folder / place / 'a.png')
+    assert class_names(folder, 'pictures') == sorted(place.split('/')[0] for place in places)
+
+
+@pytest.mark.parametrize('place', ['', 'more'])
+def test_pictures_outside_of_folders_have_no_labels(folder, place):
+    save(folder / 'a.png', 5)
+    save(folder / place / 'b.png', 6)
+    assert greys(folder) == [5, 6] and class_names(folder, 'pictures') == []
+    with pytest.raises(UserError, match='folder of their own'):
+        load_dataset_label(folder, 'pictures')
+
+
+def test_class_names_are_printed_without_control_characters(folder, capsys):
+    for name in ('köln', 'a\x1b[31mb'):
+        save(folder / 'animals' / name / 'a.png')
+    load_dataset(folder / 'animals', 'pictures')
+    out = capsys.readouterr().out
+    assert "'köln'" in out and '\x1b' not in out
+    load_dataset(folder, 'pictures')  # nested once more, so that there is one class
+    assert str(folder / 'animals') in capsys.readouterr().out.splitlines()[0]
+
+
+# What is left out
+
+def test_what_is_hidden_or_no_picture_is_left_out(folder, capsys):
+    save(folder / 'cats' / 'a.png', 10)
+    for place in ('.hidden.png', '.trash/b.png', '__MACOSX/c.png', '@eaDir/d.png', 'cats/@eaDir/e.png'):
+        save(folder / place)
+    for name in ('a.HEIC', 'b.heic', 'c.txt'):
+        (folder / 'cats' / name).write_text('')
+    assert greys(folder) == [10] and class_names(folder, 'pictures') == ['cats']
+    assert "2 '.heic', 1 '.txt'" in capsys.readouterr().out
+
+
+def png_bomb(width, height):
+    """A PNG of some 100 bytes that claims to be this large."""
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0))
+            + chunk(b'IDAT', zlib.compress(bytes(100))) + chunk(b'IEND', b''))
+
+
+def test_files_that_cannot_be_read_are_counted_named_and_left_out(folder, capsys):
+    save(folder / 'cats' / 'good.png', 7)
+    save(folder / 'dogs' / 'good.png', 8)
+    save(folder / 'cats' / 'd.png', Image.new('1', (10_000, 9_000)))  # more than Pillow takes without a warning
+    for name, content in (('a.png', b''), ('b.jpg', b'P5 1 1 255\n '), ('c.png', png_bomb(28, 28)[:40]),
+                          ('e.png', png_bomb(60_000, 60_000))):
+        (folder / 'cats' / name).write_bytes(content)
+    os.symlink('nothing', folder / 'cats' / 'f.png')
+    getattr(os, 'mkfifo', os.mkdir)(folder / 'cats' / 'g.png')
+    assert greys(folder) == [7, 8]
+    message = capsys.readouterr().err
+    assert message.count('\n') == 1 and '7 of 9' in message and os.path.join('cats', 'c.png') in message
+    assert load_dataset_label(folder, 'pictures')[1].tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_class_of_which_none_can_be_read(folder):
+    save(folder / 'cats' / 'a.png')
+    (folder / 'dogs').mkdir()
+    (folder / 'dogs' / 'a.png').write_bytes(b'text')
+    with pytest.raises(UserError, match='dogs'):
+        load_dataset(folder, 'pictures')
+
+
+@pytest.mark.parametrize('names', [[], ['a.txt'], ['a.png', 'b.png'], None])
+def test_no_picture_at_all(folder, names):
+    if names is not None:
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_bytes(b'text')
+    with pytest.raises(UserError) as caught:
+        load_dataset(folder, 'pictures')
+    assert str(folder) in str(caught.value) and '\n' not in str(caught.value)
