@@ -126,7 +126,7 @@ def plot_losses(run_dir, title, steps_per_epoch):
     axes = fig.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
     steps = [row['step'] for row in rows]
     for ax, (names, unit, level, meaning) in zip(axes, panels):
-        for name in names:
+        for name in (name for name in names if name in rows[0]):
             # Short runs have few points, and a line through one point is invisible.
             ax.plot(steps, [row[name] for row in rows], label=name.removeprefix('parts/'), linewidth=1,
                     marker='.' if len(rows) < 50 else None)
