@@ -4,11 +4,13 @@ import contextlib
 import csv
 import math
 import os
+import socket
 import struct
 import time
 
 import tensorflow.compat.v1 as tf
 from tensorboard.plugins.text.summary import pb as text_summary
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from common.files import whole_file
 from common.images import new_figure
@@ -24,25 +26,28 @@ _PANELS = (
     (('parts/D_real', 'parts/D_generated'), 'mean of D', 0.5, 'undecided'))
 
 
-class SummaryWriter(tf.summary.FileWriter):
-    """The chapter's `tf.summary.FileWriter`, which also adds the scalars of each summary to losses.csv.
+class SummaryWriter:
+    """As the chapter's `tf.summary.FileWriter`, but also adds the scalars of each summary to losses.csv.
+
+    What is added is on the disk when the call returns, or the call raises OSError: TensorFlow's own writer does its
+    work in a thread, where a full disk ends in a traceback.
 
     run_dir: folder of both. resumed_at: the step at which an interrupted run continues; TensorBoard then drops what
-    it has read of this step and later ones. Writing raises OSError or tf.errors.OpError.
+    it has read of this step and later ones.
     """
 
     def __init__(self, run_dir, steps_per_epoch, resumed_at=0):
-        super().__init__(run_dir)
         self._steps_per_epoch, self._csv = steps_per_epoch, losses_file(run_dir)
-        if resumed_at:
-            self.add_session_log(tf.SessionLog(status=tf.SessionLog.START), resumed_at)
+        name = f'events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}'
+        self._file = open(os.path.join(run_dir, name), 'ab')
+        self._add_event(file_version='brain.Event:2')
+        self._add_event(session_log=tf.SessionLog(status=tf.SessionLog.START), step=resumed_at)
 
-    def add_summary(self, summary, global_step=None):
+    def add_summary(self, summary, global_step):
         """Add a `tf.Summary`, or the bytes of one."""
-        super().add_summary(summary, global_step)
-        self.flush()
-        values = (tf.Summary.FromString(summary) if isinstance(summary, bytes) else summary).value
-        scalars = {value.tag: value.simple_value for value in values if value.HasField('simple_value')}
+        summary = tf.Summary.FromString(summary) if isinstance(summary, bytes) else summary
+        self._add_event(summary=summary, step=global_step)
+        scalars = {value.tag: value.simple_value for value in summary.value if value.HasField('simple_value')}
         if scalars:
             self._add_row({'step': global_step, 'epoch': global_step // self._steps_per_epoch + 1,
                            **{name: f'{value:.9g}' for name, value in scalars.items()}})  # 9 digits hold a float32
@@ -60,12 +65,16 @@ class SummaryWriter(tf.summary.FileWriter):
 
     def add_graph_def(self, graph_def):
         """Show a graph."""
-        self.add_event(tf.Event(wall_time=time.time(), graph_def=graph_def.SerializeToString()))
+        self._add_event(graph_def=graph_def.SerializeToString())
 
     def close(self):
         """Close the event file; a full disk has been reported by then."""
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            super().close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _add_event(self, **content):
+        RecordWriter(self._file).write(tf.Event(wall_time=time.time(), **content).SerializeToString())
+        self._file.flush()
 
     def _add_row(self, row):
         is_new = not os.path.exists(self._csv)
@@ -117,7 +126,7 @@ def plot_losses(run_dir, title, steps_per_epoch):
     axes = fig.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
     steps = [row['step'] for row in rows]
     for ax, (names, unit, level, meaning) in zip(axes, panels):
-        for name in names:
+        for name in (name for name in names if name in rows[0]):
             # Short runs have few points, and a line through one point is invisible.
             ax.plot(steps, [row[name] for row in rows], label=name.removeprefix('parts/'), linewidth=1,
                     marker='.' if len(rows) < 50 else None)

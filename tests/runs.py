@@ -186,15 +186,18 @@ def pictures(run_dir):
     return {name: read_bytes(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
 
 
+def assert_same_bits(variables, expected):
+    assert variables.keys() == expected.keys()
+    assert [name for name in expected if variables[name].tobytes() != expected[name].tobytes()] == []
+
+
 def assert_same_run(run_dir, expected_dir):
     """At the newest checkpoint of the one run, the other, which came as far or further, was the same.
 
     Every variable has the same bits; until there the same was logged and drawn, each step once, and nothing later.
     """
     newest = checkpoints.list_checkpoints(os.path.join(run_dir, 'checkpoints'))[-1]
-    got, expected = variables(run_dir), variables(expected_dir, newest.name)
-    assert got.keys() == expected.keys()
-    assert [name for name in expected if got[name].tobytes() != expected[name].tobytes()] == []
+    assert_same_bits(variables(run_dir), variables(expected_dir, newest.name))
     expected = tensorboard(expected_dir)
     steps = newest.epoch * (expected['samples'][0][0] + 1) + newest.step_in_epoch
     before = {tag: [point for point in points if point[0] < steps] for tag, points in expected.items()}

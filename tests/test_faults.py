@@ -102,15 +102,15 @@ def test_a_checkpoint_of_other_networks(copied, edit):
 
 # A full disk, and other ways not to be able to write or delete
 
-@pytest.mark.parametrize('before', [
-    pytest.param(functools.partial(limit_file_size, size), marks=pytest.mark.skipif(os.name != 'posix', reason='rlimit'))
-    for size in (5_000_000, 50_000, 2000)] + [  # a checkpoint, an event file with its pictures, and a picture are larger
-    functools.partial(fail_at, 'losses.csv', NO_SPACE, ['open'])], ids=lambda before: str(before.args[0]))
-def test_full_disk(whole, copied, before):
+# Smaller than a checkpoint, than an event file with a picture, and than settings.json.
+@pytest.mark.parametrize('size', [5_000_000, 50_000, 600])
+@pytest.mark.skipif(os.name != 'posix', reason='a limit is how the disk gets full here')
+def test_full_disk(whole, copied, size):
     """Going back to epoch 3, the disk is full before epoch 4 is saved again."""
-    result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent, before=before)
+    result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent,
+                 before=functools.partial(limit_file_size, size))
     assert_refused(result, copied, 'epoch_0003', '--resume', status=1)
-    assert os.listdir(copied / 'checkpoints') == ['epoch_0002', 'epoch_0003']  # nor is anything half written left
+    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']  # nor is anything half written left
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent))
     assert_same_run(copied, whole)
 

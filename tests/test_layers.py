@@ -1,4 +1,4 @@
-"""The NumPy layers that test_graphs.py compares all graphs with, by their definitions, and what the layers start from."""
+"""The NumPy layers that all graphs are compared with, by their definitions, and what the layers start from."""
 
 import numpy as np
 import numpy_models

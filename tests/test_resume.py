@@ -9,8 +9,8 @@ import signal
 import time
 
 import pytest
-from runs import (Process, assert_ran, assert_refused, assert_same_run, at_change, checkpoint_names, killed,
-                  limit_file_size, pictures, run, tensorboard, tree, variables, write_mnist)
+from runs import (Process, assert_ran, assert_refused, assert_same_bits, assert_same_run, at_change, checkpoint_names,
+                  killed, limit_file_size, pictures, run, tensorboard, tree, variables, write_mnist)
 
 from common.curves import read_losses
 
@@ -143,33 +143,27 @@ def test_resume_from(whole, copied):
     losses.write_bytes(losses.read_bytes()[:-5])
     assert_ran(run(SCRIPT, '--resume-from', 2, '--logdir', copied, '--max-steps', 50))
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0002', 'epoch_0002-step_000010']
-    assert_same_run(copied / 'vanilla', whole / 'vanilla')
+    assert list(pictures(copied / 'vanilla')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied))
     assert_same_run(copied / 'vanilla', whole / 'vanilla')
 
 
-@pytest.fixture(scope='module')
-def as_the_older_version(whole, tmp_path_factory):
-    """`whole` with what the version before wrote in place of today's files; not to be changed."""
-    run_dir = shutil.copytree(whole, tmp_path_factory.mktemp('older') / 'logdir') / 'vanilla'
+def test_a_run_of_the_older_version_goes_on_with_the_same_bits(whole, copied):
+    """It wrote a state.json into each checkpoint, other settings, and no losses.csv."""
+    run_dir = copied / 'vanilla'
     saved = json.loads((run_dir / 'settings.json').read_text())
-    saved['settings'] = {name: value for name, value in saved['settings'].items() if name != 'transpose'}
+    for name in 'transpose', 'start_from':
+        del saved['settings'][name]
     saved['settings']['deterministic'] = False
     (run_dir / 'settings.json').write_text(json.dumps(saved))
     (run_dir / 'losses.csv').unlink()
     for name in checkpoint_names(run_dir):
         (run_dir / 'checkpoints' / name / 'state.json').write_text('{"steps": 1, "epoch": 1, "sha256": {}}')
-    return run_dir
-
-
-def test_a_run_of_the_older_version_goes_on_with_the_same_bits(whole, as_the_older_version):
-    assert_ran(run(SCRIPT, '--resume-from', 4, '--logdir', as_the_older_version.parent))
-    got, expected = variables(as_the_older_version), variables(whole / 'vanilla')
-    assert {name: value.tobytes() for name, value in got.items()} == {
-        name: value.tobytes() for name, value in expected.items()}
+    assert_ran(run(SCRIPT, '--resume-from', 4, '--logdir', copied))
+    assert_same_bits(variables(run_dir), variables(whole / 'vanilla'))
     # losses.csv begins with what is logged from now on; TensorBoard has all
-    assert read_losses(as_the_older_version) == read_losses(whole / 'vanilla')[1:]
-    assert tensorboard(as_the_older_version) == tensorboard(whole / 'vanilla')
+    assert read_losses(run_dir) == read_losses(whole / 'vanilla')[1:]
+    assert tensorboard(run_dir) == tensorboard(whole / 'vanilla')
 
 
 # What is refused, and leaves all as it was
@@ -183,7 +177,7 @@ def test_a_run_of_the_older_version_goes_on_with_the_same_bits(whole, as_the_old
     (['--resume', '--data-dir', 'one pixel'], ['data_crc32', '--data-dir']),
     (['--resume', '--data-dir', 'more'], ['161', '160', '--data-dir'])], ids=str)
 def test_refused(whole, settings, tmp_path, options, words):
-    if options[-1] in ('one pixel', 'more'):
+    if options[-1:] in (['one pixel'], ['more']):
         options = [*options[:-1], write_mnist(tmp_path / 'data', 160 + (options[-1] == 'more'), other_pixels=1)]
     before = tree(whole)
     assert_refused(run(SCRIPT, *(options or settings), '--logdir', whole), *words)
@@ -230,7 +224,7 @@ def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(cop
 
 
 @needs_signals
-@pytest.mark.parametrize('size', [200, 20_000])  # below the size of settings.json, and of real_samples.png
+@pytest.mark.parametrize('size', [600, 20_000])  # below the size of settings.json, and of real_samples.png
 def test_a_start_that_fails_leaves_nothing(settings, tmp_path, size):
     result = run(SCRIPT, *settings, '--logdir', tmp_path / 'logdir', before=functools.partial(limit_file_size, size))
     assert_refused(result, 'start again', status=1)
