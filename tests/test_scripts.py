@@ -60,7 +60,7 @@ def trained(request, data_dir, tmp_path_factory):
     """A model trained for two epochs."""
     model, logdir = request.param, tmp_path_factory.mktemp('run')
     out, calls = record(model, '--data-dir', data_dir, '--epochs', EPOCHS, '--batch-size', BATCH_SIZE, '--seed', 3,
-                        '--noise-size', 20, '--logdir', logdir)
+                        '--noise-size', 20, '--save-minutes', 1e-9, '--keep-last', 9, '--logdir', logdir)
     inputs = generator_inputs(load_script(model))
     return SimpleNamespace(model=model, out=out, calls=calls, logdir=logdir, folder=logdir / model,
                            inputs=inputs, labels='y' in inputs, steps_per_epoch=2 if 'y' in inputs else 3,
@@ -152,7 +152,6 @@ def test_what_a_run_leaves(trained):
     assert sorted(os.listdir(folder / 'samples')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
     for name in ('samples/real_samples.png', 'samples/epoch_0001.png', 'samples/epoch_0002.png', 'losses.png'):
         assert (folder / name).read_bytes().startswith(b'\x89PNG'), name
-    assert checkpoint_names(folder) == ['epoch_0001', 'epoch_0002']
     settings = json.loads((folder / 'settings.json').read_text())
     assert settings['model'] == trained.model and settings['settings']['seed'] == 3
     assert settings['data']['images'] == IMAGES
@@ -185,10 +184,11 @@ def test_curves_pictures_settings_and_graph_for_tensorboard(trained):
 
 
 def test_each_model_is_continued_with_the_same_bits(trained, tmp_path):
-    """Interrupted inside the second epoch, with moving averages, codes and labels."""
+    """From inside the second epoch, with moving averages, codes and labels."""
     logdir = shutil.copytree(trained.logdir, tmp_path / 'copied')
-    main(trained.model, '--resume-from', 1, '--max-steps', trained.steps_per_epoch + 1, '--logdir', logdir)
-    assert 'epoch_0002' not in checkpoint_names(logdir / trained.model)
+    for name in checkpoint_names(trained.folder)[-trained.steps_per_epoch + 1:]:
+        shutil.rmtree(logdir / trained.model / 'checkpoints' / name)
+    assert checkpoint_names(logdir / trained.model)[-1] == 'epoch_0001-step_000001'
     main(trained.model, '--resume', '--logdir', logdir)
     assert_same_bits(variables(logdir / trained.model), variables(trained.folder))
 
@@ -232,31 +232,26 @@ def test_speed_and_time_left_are_those_of_the_last_epoch(monkeypatch):
     assert said == ['0 images/s, 2:00:00 left', '100 images/s, 00:10 left']
 
 
-def test_rates_and_numbers_of_updates_reach_the_graph_and_the_loop(data_dir, tmp_path):
-    """With a rate of (almost) nothing a network stays as it was."""
+def test_the_number_of_generator_updates_reaches_the_loop(data_dir, tmp_path):
     _, calls = record('vanilla', '--data-dir', data_dir, '--batch-size', 30, '--max-steps', 2, '--logdir', tmp_path,
-                      '--d-learning-rate', 1e-20, '--generator-updates', 3)
+                      '--generator-updates', 3)
     assert [[network[0] for network, _ in step] for step in updates(calls)] == [list('dggg'), list('dggg')]
-    after = variables(tmp_path / 'vanilla')
-    assert not after['discriminator/dense/bias'].round(12).any()
-    assert after['generator/dense/bias'].any()
 
 
 @pytest.mark.skipif(tensorflow1.bfloat16_missing() is not None, reason='no bfloat16 here')
-def test_bfloat16_is_used_and_continued_with_the_same_bits(tmp_path):
-    start = ('dcgan', '--data-dir', write_mnist(tmp_path, images=64), '--batch-size', 32, '--epochs', 1, '--logdir')
+def test_bfloat16_is_used_and_continued_with_the_same_bits(data_dir, tmp_path):
+    start = '--data-dir', data_dir, '--batch-size', 30, '--epochs', 1, '--logdir'
     found = {}
     for name, steps, *option in ('whole', 2, '--mixed-precision'), ('part', 1, '--mixed-precision'), ('float32', 1):
-        main(*start, tmp_path / name, '--max-steps', steps, *option)
-        found[name] = variables(tmp_path / name / 'dcgan')
-    main('dcgan', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
-    for name, value in variables(tmp_path / 'part' / 'dcgan').items():
-        assert value.dtype == np.float32
-        np.testing.assert_array_equal(value, found['whole'][name], name)
-    kernel = 'discriminator/conv2d_1/kernel'
+        main('vanilla', *start, tmp_path / name, '--max-steps', steps, *option)
+        found[name] = variables(tmp_path / name / 'vanilla')
+    main('vanilla', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
+    assert_same_bits(variables(tmp_path / 'part' / 'vanilla'), found['whole'])
+    assert {value.dtype for value in found['whole'].values()} == {np.dtype(np.float32)}
+    kernel = 'discriminator/dense_1/kernel'
     assert (found['part'][kernel] != found['float32'][kernel]).any()
     with pytest.raises(UserError, match='mixed_precision'):
-        main('dcgan', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
+        main('vanilla', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
 
 
 @pytest.mark.parametrize('arguments, option', [
