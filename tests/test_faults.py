@@ -113,7 +113,8 @@ def test_full_disk(whole, copied, size):
     result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent,
                  before=functools.partial(limit_file_size, size))
     assert_refused(result, copied, 'epoch_0003', '--resume', status=1)
-    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']  # nor is anything half written left
+    # nor is anything half written left
+    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent))
     assert_same_run(copied, whole)
 

@@ -24,7 +24,7 @@ def calls(text):
     """[(script, arguments)] of `python SCRIPT.py ...`, `%run SCRIPT.py ...` and `SCRIPT.main([...])` in a document."""
     found = []
     for line in text.replace(' MODEL', ' cgan').splitlines():
-        for part in re.split(r' && |`', re.sub(r'\s+# .*', '', line)):
+        for part in re.split(r' && |`', re.sub(r'\s+# .*|\$\(.*?\)', '', line)):
             if match := re.match(r'\s*(?:\S*/)?(?:python3?|py|%run|!python) (\w+)\.py\b(.*)', part):
                 found.append((match[1], shlex.split(match[2])))
             elif match := re.search(r'(\w+)\.main\((\[.*\])\)', part):

@@ -13,7 +13,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from runs import assert_same_bits, checkpoint_names, tensorboard, variables, write_mnist
 
-from common import load_dataset_label, progress, tensorflow1
+from common import load_dataset_label, tensorflow1
 from common.curves import read_losses
 from common.errors import UserError
 from common.random_streams import random_stream
@@ -135,23 +135,16 @@ def test_pictures_are_always_from_the_same_noise_and_condition(trained):
             np.testing.assert_array_equal(condition, load_script(trained.model).sample_condition(40, 10))
 
 
-def test_what_a_run_says(trained):
+def test_what_a_run_says_and_leaves(trained):
     assert f'Training dataset shape: {(IMAGES, *trained.shape)}\n' in trained.out
     assert re.search(r'^Epoch 1/2 - discriminator loss: \d+\.\d{4}, generator Loss: \d+\.\d{4}$', trained.out, re.M)
-    assert re.search(r'^Epoch 2/2 done - \d+ images/s, \S+ left$', trained.out, re.M)
-    end = trained.out.partition('\nFinished')[2]
-    for path in ('samples', 'losses.png', os.path.join('checkpoints', 'epoch_0002')):
-        assert os.path.join(trained.folder, path) in end
-    assert f'{SCRIPTS[trained.model]}.py --resume' in end and '--logdir=' in end
-
-
-def test_what_a_run_leaves(trained):
     folder = trained.folder
+    for path in ('samples', 'losses.png', os.path.join('checkpoints', 'epoch_0002')):
+        assert os.path.join(folder, path) in trained.out and os.path.exists(folder / path)
     assert sorted(name for name in os.listdir(folder) if not name.startswith(('.', 'events.'))) == [
         'checkpoints', 'losses.csv', 'losses.png', 'samples', 'settings.json']
     assert sorted(os.listdir(folder / 'samples')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
-    for name in ('samples/real_samples.png', 'samples/epoch_0001.png', 'samples/epoch_0002.png', 'losses.png'):
-        assert (folder / name).read_bytes().startswith(b'\x89PNG'), name
+    assert (folder / 'losses.png').read_bytes().startswith(b'\x89PNG')
     settings = json.loads((folder / 'settings.json').read_text())
     assert settings['model'] == trained.model and settings['settings']['seed'] == 3
     assert settings['data']['images'] == IMAGES
@@ -218,20 +211,6 @@ def test_losses_are_logged_every_100_steps(model, tmp_path, monkeypatch):
     assert len(re.findall(r'^Epoch 1/\d+ - discriminator loss', out, re.M)) == 3
 
 
-def test_speed_and_time_left_are_those_of_the_last_epoch(monkeypatch):
-    now = 0.
-    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=lambda: now))
-    shown = progress.Progress(steps=10, total=40, batch_size=100)
-    said = []
-    for seconds_a_step in (360, 1):  # as where the machine slept in the first of them
-        for _ in range(10):
-            now += seconds_a_step
-            shown.step(epoch=1, epochs=4, d_loss=0., g_loss=0.)
-        said.append(shown.speed())
-    shown.close()
-    assert said == ['0 images/s, 2:00:00 left', '100 images/s, 00:10 left']
-
-
 def test_the_number_of_generator_updates_reaches_the_loop(data_dir, tmp_path):
     _, calls = record('vanilla', '--data-dir', data_dir, '--batch-size', 30, '--max-steps', 2, '--logdir', tmp_path,
                       '--generator-updates', 3)
@@ -280,7 +259,4 @@ def test_the_defaults_are_the_chapters(model, epochs, capsys):
         assert (args.n_classes, args.lambda_cont, args.lambda_cat, args.cont_loss) == (3, 0, 2, 'chapter')
     with pytest.raises(SystemExit) as exit:
         script.main(['--help'])
-    assert exit.value.code == 0
-    text = ' '.join(capsys.readouterr().out.split())
-    for default in (epochs, 128, 100, 0.0002, 0.5, 2):
-        assert f'(default: {default})' in text
+    assert exit.value.code == 0 and f'(default: {epochs})' in ' '.join(capsys.readouterr().out.split())
