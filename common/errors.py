@@ -1,4 +1,4 @@
-"""What a user can fix is told in one sentence, never as a traceback."""
+"""What a user can fix is reported in one sentence, never as a traceback."""
 
 import re
 
