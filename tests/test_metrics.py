@@ -184,7 +184,8 @@ def test_nearest_neighbour_error_by_hand():
     samples[1, 0, 0], samples[2, 1, 1] = 1, 1
     images = np.zeros((4, 2, 2))
     images[0, 0, 0], images[1, 1, 1], images[2, 0, 0] = 0.6, 0.9, 0.4
-    error, standard_error = metrics.nearest_neighbour_error(samples, np.array([7, 8, 9]), images, np.array([8, 9, 8, 7]))
+    labels = np.array([8, 9, 8, 7])
+    error, standard_error = metrics.nearest_neighbour_error(samples, np.array([7, 8, 9]), images, labels)
     assert error == 0.25  # the third is nearer to black, a 7
     assert standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
 
