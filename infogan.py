@@ -80,12 +80,11 @@ def information_loss(c, d_fake_cont, d_fake_cat, n_cont, lambda_cont=0.1, lambda
     Information loss: with the paper's weights, and up to constants, an upper bound of minus the
     mutual information of codes and images
     @param c: the codes that the images were generated from, (batch, n_cont + n_classes)
-    @param d_fake_cont: posterior mean of the continuous codes, (batch, n_cont)
-    @param d_fake_cat: posterior logits of the categorical code, (batch, n_classes)
+    @param d_fake_cont, d_fake_cat: posterior mean of the continuous codes, (batch, n_cont), and
+                                    logits of the category, (batch, n_classes)
     @param lambda_cont, lambda_cat: weights of the continuous codes and of the categorical code
-    @param cont_loss: 'gaussian': squared difference of code and posterior mean, as in the authors'
-                      code (the paper also learns the posterior's standard deviation, here it is
-                      1); 'chapter': the printed formula, which never looks at c
+    @param cont_loss: 'gaussian': squared difference of code and posterior mean (the paper learns
+                      its standard deviation, too); 'chapter': as printed, which never looks at c
     @return: d_info_loss, d_cat_loss, d_cont_loss, three scalars
     """
     cont, cat = c[:, :n_cont], c[:, n_cont:]  # listing 7
@@ -114,8 +113,8 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):  # listing
 
 def sample_condition(n_sample_display, n_classes):  # listing 12
     """
-    The codes of the sample grid, the chapter's sample_c, (n_sample_display, n_cont + n_classes):
-    the categories in turn; the first continuous code is -3 in the first ten images, then -1, ...
+    The chapter's sample_c, (n_sample_display, n_cont + n_classes): the categories in turn, the
+    first continuous code -3 in the first ten images, then -1, ...
     """
     sample_c = np.zeros((n_sample_display, n_cont + n_classes))
     for i in range(n_sample_display):
@@ -160,7 +159,7 @@ def build_graph(args):
         g_loss += d_info_loss  # listing 10
         d_loss += d_info_loss
 
-    # Summaries: the chapter's two, then what they are made of
+    # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
@@ -185,11 +184,11 @@ def build_graph(args):
                 tf.GraphKeys.UPDATE_OPS, scope='generator')):
             g_adam = tf.train.AdamOptimizer(args.g_learning_rate, args.beta1, name='g_adam')
             g_opt = g_adam.minimize(g_loss, var_list=g_vars)
-    return SimpleNamespace(X_real=X_real, z=z, c=c, g_sample=g_sample, samples=samples,
-                           d_real_logits=d_real_logits, d_fake_logits=d_fake_logits,
-                           d_real_cont=d_real_cont, d_real_cat=d_real_cat, d_fake_cont=d_fake_cont,
-                           d_fake_cat=d_fake_cat, d_loss=d_loss, g_loss=g_loss, d_vars=d_vars,
-                           g_vars=g_vars, d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
+    return SimpleNamespace(
+        X_real=X_real, z=z, c=c, g_sample=g_sample, samples=samples, d_real_out=d_real_logits,
+        d_fake_out=d_fake_logits, d_real_cont=d_real_cont, d_real_cat=d_real_cat, d_loss=d_loss,
+        d_fake_cont=d_fake_cont, d_fake_cat=d_fake_cat, g_loss=g_loss, d_vars=d_vars, g_vars=g_vars,
+        d_opt=d_opt, g_opt=g_opt, merged=tf.summary.merge_all())
 
 
 def train(args):  # listing 13
@@ -238,9 +237,8 @@ def parser():
         codes.add_argument(name, type=nonnegative_float, default=weight, metavar='WEIGHT',
                            help='weight in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: its squared difference from what D reads '
-                            'in the image, or the printed formula, which never looks at the code '
-                            '(default: %(default)s)')
+                       help='loss of the continuous code: the squared error of what D reads in the '
+                            'image, or the printed formula (default: %(default)s)')
     return result
 
 

@@ -1,8 +1,4 @@
-"""A trained model, loaded from a checkpoint of a training script or from a pretrained generator.
-
-The script itself says what its model is: its `build_graph` is called with the
-arguments of the training, and given the weights that the images depend on.
-"""
+"""A trained model: its script's `build_graph`, with the weights of a checkpoint or of a pretrained generator."""
 
 import json
 import math
@@ -55,8 +51,8 @@ def find_run(model, logdir):
     run_dir = os.path.join(logdir, model)
     if not os.path.lexists(run_dir):
         found = ', '.join(name for name in SCRIPTS if os.path.lexists(settings_file(os.path.join(logdir, name))))
-        raise UserError(f'there is no run of {model} in {logdir} (found: {found or "none of any model"}): '
-                        f'train one with python {SCRIPTS[model]}.py, or name another folder with --logdir')
+        raise UserError(f'there is no run of {model} in {logdir} (found: {found or "none of any model"}): train one '
+                        'first, or name another folder with --logdir')
     return run_dir, read_settings(run_dir)
 
 

@@ -115,17 +115,18 @@ with tf.Session() as sess:
 print(gen_samples.shape, len(d_vars), len(g_vars))
 """
 MODELS = {
-    'vanilla': (dict(loader='load_dataset', networks=DENSE_NETWORKS, inputs='z', sampling='z', size=28),
+    'vanilla': ({'loader': 'load_dataset', 'networks': DENSE_NETWORKS, 'inputs': 'z', 'sampling': 'z', 'size': 28},
                 '(130, 784)', '(40, 784) 8 8'),
-    'dcgan': (dict(loader='load_dataset_pad', networks=CONVOLUTIONAL_NETWORKS, inputs='z, image_size[2]',
-                   sampling='z, image_size[2], training=False', size=32),
+    'dcgan': ({'loader': 'load_dataset_pad', 'networks': CONVOLUTIONAL_NETWORKS, 'inputs': 'z, image_size[2]',
+               'sampling': 'z, image_size[2], training=False', 'size': 32},
               '(130, 32, 32, 1)', '(40, 32, 32, 1) 12 12')}
 
 
 def recipe():
     """The block of the README that begins with these imports, without its remarks on what to type next."""
     with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as file:
-        return textwrap.dedent(re.search(r'\n((?:    .*\n)*    from common import \*.*\n(?:    .*\n)*)', file.read())[1])
+        text = file.read()
+    return textwrap.dedent(re.search(r'\n((?:    .*\n)*    from common import \*.*\n(?:    .*\n)*)', text)[1])
 
 
 @pytest.mark.parametrize('model', MODELS)
