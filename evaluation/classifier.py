@@ -1,7 +1,6 @@
 """The reference classifier: a small convolutional network, trained once on real images and cached.
 
-There is one for a data set, whatever the seed of an evaluation and the number
-of threads. It never sees a GAN's graph: it has graphs and sessions of its own.
+There is one for a data set, whatever the seed of an evaluation and the number of threads.
 """
 
 import hashlib
@@ -42,7 +41,7 @@ def network(x, n_classes, training=True):
 
 
 def train(images, labels, n_classes, epochs=EPOCHS, report=print):
-    """Train the network, on one thread, since the number of threads changes the rounding and with it the weights.
+    """Train the network on one thread, since the number of threads changes the rounding and with it the weights.
 
     images: (N, 28, 28), at least a batch of 128; uint8 in 0..255 or floats in [0, 1]. labels: integers (N,) in
     0 .. n_classes - 1. report: is called with a line of text after each epoch. Returns {name: array} of all weights

@@ -147,7 +147,10 @@ def read_results(file):
     found = {}
     try:
         with open(file, encoding='utf-8', newline='') as content:
-            for row in csv.DictReader(content):
+            reader = csv.DictReader(content)
+            if set(reader.fieldnames or ()) != {*KEY, *Measure._fields}:
+                raise ValueError('its columns are others')
+            for row in reader:
                 training, seed, epoch = (row.pop(name) for name in KEY)
                 name, *numbers = (row[field] for field in Measure._fields)
                 numbers = [float(number) if number else None for number in numbers]
@@ -228,12 +231,14 @@ def main(argv=None):
     last = {training: epoch for training, _, epoch in sorted(results, key=lambda key: key[2])}
     columns = [(training, int(epoch or last.get(training, 0)))
                for training, _, epoch in (text.partition(':') for text in args.trainings or sorted(last))]
+    trainings = [training for training, _ in columns]
     print(table(results, columns))
     try:
         for name, picture in PICTURES.items() if args.figures else ():
-            file = os.path.join(args.figures, f'over_epochs_{picture}.png')
-            draw(results, name, [training for training, _ in columns], file)
-            print('wrote', file)
+            if any(select(results, training, name) for training in trainings):
+                file = os.path.join(args.figures, f'over_epochs_{picture}.png')
+                draw(results, name, trainings, file)
+                print('wrote', file)
     except OSError as error:
         raise UserError(f'cannot write {file} ({one_line(error)}): choose another folder with --figures')
 

@@ -1,9 +1,7 @@
-"""evaluate.py: models whose worth is known get the numbers they deserve; what it writes, and what it refuses."""
+"""evaluate.py: models whose quality is known get the numbers they deserve; what it writes, and what it refuses."""
 
-import argparse
 import json
 import os
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,23 +9,23 @@ import pytest
 from scipy import ndimage
 
 import cgan
-import conv_cgan
 import dcgan
 import evaluate
 import infogan
-import sample
 import vanilla_gan
-from after_training import evaluation
-from after_training.classifier import load_or_train
-from after_training.measurement import Measurement, percentage, report, with_error
 from common.datasets import load_split
 from common.errors import UserError
-from common.packed_images import PackedImages
-from common.run_folder import RunFolder
-from made_runs import MadeRun
-from runs import assert_refused, run, write_mnist
+from common.scripts import generator_inputs
+from evaluation import measures
+from evaluation.measures import Evaluation
+from evaluation.results import FID
+from fake_runs import FakeRun
+from runs import run
+from sampling.trained_model import load_trained_model
 
 SAMPLES = 500
+PROPERTIES = ('slant with the continuous code from -2 to 2, degrees',
+              'stroke width with the continuous code from -2 to 2, pixels')
 
 
 @pytest.fixture(scope='module')
@@ -38,303 +36,242 @@ def splits():
 
 
 @pytest.fixture(scope='module')
-def logdir(tmp_path_factory, splits):
-    """A logdir with the classifier of `splits` in it."""
-    folder = str(tmp_path_factory.mktemp('logdir'))
-    load_or_train(folder, *splits, report=lambda line: None)
-    return folder
+def evaluation(splits, tmp_path_factory):
+    return Evaluation(*splits, str(tmp_path_factory.mktemp('logdir')), n_samples=SAMPLES)
 
 
 class Model:
     """Takes the place of a TrainedModel: `draw(classes, conditions)` makes its images, uint8 (n, 28, 28)."""
 
-    class_names = list('0123456789')
-    epoch, source, run = 1, 'nowhere', SimpleNamespace(saved={'settings': {}})
+    class_names, epoch, name, source = list('0123456789'), 1, 'epoch_0001', 'nowhere'
+    saved = {'settings': {}}
 
-    def __init__(self, script, draw, recognize=None):
-        self.model, self.script, self.draw, self.recognize = script.MODEL, script, draw, recognize
+    def __init__(self, script, draw, recognize=None, name='epoch_0001'):
+        self.model, self.script, self.draw, self.recognize, self.name = script.MODEL, script, draw, recognize, name
         self.args = script.parser().parse_args([])
         self.n_cont = 1 if script is infogan else 0
-        self.image_shape = (784,) if script in (vanilla_gan, cgan) else (32, 32, 1)
+        self.n_classes = 10 if len(generator_inputs(script)) > 1 else 0
+        self.image_size = 28 if script in (vanilla_gan, cgan) else 32
 
     def generate(self, z, condition=None):
         classes = np.arange(len(z)) % 10 if condition is None else condition[:, -10:].argmax(axis=1)
-        return as_made(self, self.draw(classes, condition))
+        return as_drawn(self.draw(classes, condition), self.image_size)
 
 
-def as_made(model, images):
-    """Images uint8 (n, 28, 28) as the model makes them."""
-    size = int(np.prod(model.image_shape)**0.5)
-    return PackedImages(images, model.image_shape)[:].reshape(-1, size, size)
+def as_drawn(images, image_size):
+    return measures._as_drawn(np.float32(images) / 255, image_size)
 
 
 def real_digits(split):
-    """A generator that draws real images of the digits it is asked for."""
+    """A generator that draws real images of the requested digits."""
     images, labels = split
     rng = np.random.default_rng(0)
     kinds = [np.flatnonzero(labels == digit) for digit in range(10)]
     return lambda digits, _: images[[rng.choice(kinds[digit]) for digit in digits]]
 
 
-def measure(model, splits, logdir):
-    """Lookup of a Measurement by the beginning of its name, and all of the result."""
-    args = argparse.Namespace(logdir=logdir, samples=SAMPLES, seed=0)
-    result = evaluation.evaluate(model, args, *splits)
-
-    def find(beginning):
-        [line] = [line for line in result['measurements'] if line.name.startswith(beginning)]
-        return line
-    return find, result
+def measure(evaluation, model):
+    """{name: Measure}, and all of the result."""
+    result = evaluation.measure(model)
+    return {line.measure: line for line in result['measures']}, result
 
 
-def test_perfect_generator_is_as_good_as_real_images(splits, logdir):
-    lines, result = measure(Model(dcgan, real_digits(splits[1])), splits, logdir)
-    for name in ('classifier score', 'total variation of the classes from uniform'):
-        assert abs(lines(name).value - lines(name).real) < 5 * (lines(name).error + lines(name).real_error)
-    distance = lines('Fréchet distance, features')
-    assert distance.value < distance.real + 3 * (distance.error + distance.real_error)
+def test_a_perfect_generator_is_as_good_as_real_images(splits, evaluation):
+    found, result = measure(evaluation, Model(dcgan, real_digits(splits[1])))
+    for name in ('MNIST score', 'total variation of the classes'):
+        assert abs(found[name].value - found[name].real) < 5 * (found[name].error + found[name].real_error)
+    assert found[FID].value < found[FID].real + 3 * (found[FID].error + found[FID].real_error)
     # The digits are sorted by class: the first of them alone would not do.
-    assert lines('precision').value > 80 and lines('recall').value > 60
-    assert lines('classes that occur').value == 10
-    assert lines('nearer to a training image').value == pytest.approx(50, abs=10)
-    np.testing.assert_allclose(result['class_shares'], 0.1, atol=0.03)
-    likelihood = lines('Parzen')
+    assert found['precision, %'].value > 80 and found['recall, %'].value > 60
+    likelihood = found['Parzen log-likelihood, nats']
     assert likelihood.value > likelihood.real  # the test images themselves are centres of the window
-    assert result['test_images_seen']
+    np.testing.assert_allclose(result['class_shares'], 0.1, atol=0.03)
+    assert result['test_images_seen'] and result['classifier_accuracy'][0] > 85
+    assert 'requested labels, %' not in found
 
 
-def test_a_generator_of_training_images_is_found_out(splits, logdir):
-    lines, _ = measure(Model(vanilla_gan, real_digits(splits[0])), splits, logdir)
-    assert lines('nearer to a training image').value > 99
-    assert lines('precision').value > 50  # nothing else would tell
-
-
-def test_collapsed_generator_is_found_out(splits, logdir):
+def test_a_collapsed_generator_is_found_out(splits, evaluation):
     perfect = real_digits(splits[0])  # which the classifier knows well
-    lines, result = measure(Model(vanilla_gan, lambda digits, _: perfect(0 * digits + 3, _)), splits, logdir)
-    assert lines('classifier score').value < 1.5 < 5 < lines('classifier score').real
-    distance = lines('Fréchet distance, features')
-    assert distance.value > distance.real + 5 * (distance.error + distance.real_error)
-    assert lines('precision').value > 50 and lines('recall').value < 20
-    assert result['class_shares'][3] > 0.9
-    assert lines('total variation of the classes from uniform').value > 0.8
+    found, result = measure(evaluation, Model(vanilla_gan, lambda digits, _: perfect(0 * digits + 3, _)))
+    assert found['MNIST score'].value < 1.5 < 5 < found['MNIST score'].real
+    assert found[FID].value > found[FID].real + 5 * (found[FID].error + found[FID].real_error)
+    assert found['precision, %'].value > 50 and found['recall, %'].value < 20
+    assert result['class_shares'][3] > 0.9 and found['total variation of the classes'].value > 0.8
 
 
-def test_a_model_of_labels_is_judged_by_its_labels(splits, logdir):
+def test_a_model_with_labels_is_measured_by_its_labels(splits, evaluation):
     perfect = real_digits(splits[1])
-    obedient, result = measure(Model(cgan, perfect), splits, logdir)
-    deaf, _ = measure(Model(conv_cgan, lambda digits, _: perfect((digits + 1) % 10, _)), splits, logdir)
-    neighbour, learning = f'nearest neighbour, {SAMPLES:,} samples', 'classifier trained on generated images'
-    for name in ('images of the label asked for', learning):
-        assert obedient(name).value > 85 and deaf(name).value < 15
-    # 39 of 100 test images are among the 500 drawn, most others are nearest to one of their class.
-    assert obedient(neighbour).value < 15 and deaf(neighbour).value > 85
-    lines = [line for line in result['measurements'] if line.name.startswith('nearest')]
-    assert [line.samples for line in lines] == [SAMPLES, 5 * SAMPLES, 10 * SAMPLES]
-    assert [line.real is None for line in lines] == [False, True, True]  # there are 2,000 real ones
-    assert obedient(learning).samples == 2000
+    obedient, _ = measure(evaluation, Model(cgan, perfect))
+    disobedient, _ = measure(evaluation, Model(cgan, lambda digits, _: perfect((digits + 1) % 10, _)))
+    neighbour, learned = f'nearest-neighbour error ({5 * SAMPLES:,} samples), %', 'classifier accuracy score, %'
+    for name in ('requested labels, %', learned):
+        assert obedient[name].value > 85 and disobedient[name].value < 15 and obedient[name].real > 85
+    assert obedient[neighbour].value < 10 and disobedient[neighbour].value > 85
+    assert obedient[neighbour].real is None  # there are 2,000 real ones only
 
 
-def infogan_model(splits, slant, read_code):
+def infogan_model(splits, slant, read_code, name='epoch_0001'):
     """Its category k is the digit 9 - k, the continuous code shears by `slant` pixels a row and unit."""
     perfect = real_digits(splits[1])
+    all_codes = []
 
     def draw(digits, codes):
-        images = perfect(9 - digits, None)
+        all_codes.append(codes)
         return np.stack([ndimage.affine_transform(image, [[1, 0], [shear, 1]], [0, -13.5 * shear], order=1)
-                         for image, shear in zip(images, slant * codes[:, 0])])
+                         for image, shear in zip(perfect(9 - digits, None), slant * codes[:, 0])])
 
-    def recognize(asked):
-        for labels in map(labels_by_image, splits):
-            if asked[0].tobytes() in labels:  # real images
-                return np.zeros((len(asked), 1)), 20 * np.eye(10)[[9 - labels[image.tobytes()] for image in asked]]
-        return read_code(model.codes[:, :1]), 20 * model.codes[:, 1:]
+    labels = {image.tobytes(): label for part in splits for image, label in zip(as_drawn(part[0], 32), part[1])}
 
-    def labels_by_image(split):
-        return {image.tobytes(): label for image, label in zip(as_made(model, split[0]), split[1])}
+    def recognize(images):
+        if len(images) == SAMPLES:  # the generated ones
+            return read_code(all_codes[0][:, :1]), 20 * all_codes[0][:, 1:]
+        return None, 20 * np.eye(10)[[9 - labels[image.tobytes()] for image in images]]
 
-    model = Model(infogan, draw, recognize)
-    generate = model.generate
-
-    def remember(z, condition):
-        if len(z) == SAMPLES:
-            model.codes = condition
-        return generate(z, condition)
-    model.generate = remember
-    return model
+    return Model(infogan, draw, recognize, name)
 
 
-def test_infogan_whose_codes_mean_something(splits, logdir):
-    lines, result = measure(infogan_model(splits, 0.15, lambda code: code + 0.1), splits, logdir)
-    assert result['category_to_class'] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
-    assert lines('category as a classifier: error on test images').value == 0
-    assert lines('information of the category').value == pytest.approx(np.log(10), abs=1e-6)
-    assert lines('information of the continuous code').value > 2
-    assert lines('correlation of the continuous code and the posterior mean').value == pytest.approx(1)
-    slant = lines('correlation of the continuous code and the slant')
-    assert slant.value > 0.3 and slant.interval[0] < slant.value < slant.interval[1]
+def test_infogan_whose_codes_mean_something(splits, evaluation):
+    found, result = measure(evaluation, infogan_model(splits, 0.15, lambda code: code + 0.1))
+    assert result['category_to_class'] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] and found['category error, %'].value == 0
+    assert found['information of the category, nats'].value == pytest.approx(np.log(10), abs=1e-6)
+    assert found['information of the continuous code, nats'].value > 2
+    assert found['correlation of the continuous code and the posterior mean'].value == pytest.approx(1)
+    assert found['correlation of the continuous code and the slant'].value > 0.3
     # Four units of 0.15 pixels a row are a shear of 0.6, arctan(0.6) = 31 degrees where the digit was upright.
-    assert lines('change of slant with the continuous code from -2 to 2').value == pytest.approx(31, abs=5)
+    assert found[f'change of {PROPERTIES[0]}'].value == pytest.approx(31, abs=5)
     # Shearing thins the strokes a little, but not by more than that.
-    assert lines('change of stroke width with the continuous code from -2 to 2').value == pytest.approx(0, abs=0.6)
+    assert found[f'change of {PROPERTIES[1]}'].value == pytest.approx(0, abs=0.6)
 
 
-def test_infogan_whose_code_does_nothing(splits, logdir):
-    lines, _ = measure(infogan_model(splits, 0, np.zeros_like), splits, logdir)
-    assert lines('information of the continuous code').value == pytest.approx(0, abs=0.1)
-    low, high = lines('correlation of the continuous code and the slant').interval
-    assert low < 0 < high
-    change = lines('change of slant with the continuous code from -2 to 2')
-    assert abs(change.value) < 5 * change.error
+def test_infogan_whose_code_does_nothing(splits, evaluation):
+    found, _ = measure(evaluation, infogan_model(splits, 0, np.zeros_like))
+    assert found['information of the continuous code, nats'].value == pytest.approx(0, abs=0.1)
+    for name in ('correlation of the continuous code and the slant', f'change of {PROPERTIES[0]}'):
+        assert abs(found[name].value) < 5 * found[name].error
 
 
-def test_the_classes_of_the_categories_are_chosen_on_training_images(splits, logdir):
+def test_a_pretrained_infogan_has_no_discriminator_to_be_measured(splits, evaluation):
+    found, result = measure(evaluation, infogan_model(splits, 0.15, None, name='pretrained'))
+    assert f'change of {PROPERTIES[0]}' in found and 'category_to_class' not in result
+    assert not [name for name in found if 'information' in name or 'category' in name]
+
+
+def test_the_classes_of_the_categories_are_chosen_on_training_images(splits, evaluation):
     model = infogan_model(splits, 0, np.zeros_like)
     recognize = model.recognize
+    test_images = {image.tobytes() for image in as_drawn(splits[1][0], 32)}
 
-    def recognize_test_images_turned(asked):
-        cont, cat = recognize(asked)
-        is_test = asked[0].tobytes() in {image.tobytes() for image in as_made(model, splits[1][0])}
-        return cont, np.roll(cat, 1, axis=1) if is_test else cat
-    model.recognize = recognize_test_images_turned
-    lines, _ = measure(model, splits, logdir)
-    assert lines('category as a classifier: error on test images').value == 100
+    def recognize_test_images_differently(images):
+        cont, cat = recognize(images)
+        return cont, np.roll(cat, 1, axis=1) if images[0].tobytes() in test_images else cat
+    model.recognize = recognize_test_images_differently
+    assert measure(evaluation, model)[0]['category error, %'].value == 100
 
 
-def test_data_of_other_classes_than_the_models_are_refused(splits, logdir):
+def test_data_of_other_classes_than_the_models_are_refused(splits, evaluation):
     model = Model(cgan, real_digits(splits[1]))
-    model.args.n_classes = 26
-    with pytest.raises(UserError, match='trained on 26 classes, these data have 10'):
-        measure(model, splits, logdir)
+    model.n_classes = 26
+    with pytest.raises(UserError, match='26'):
+        evaluation.measure(model)
 
 
-def test_too_few_images_are_refused(splits, logdir):
-    (train, labels), test_split = splits
-    with pytest.raises(UserError, match='only 100 training and 1000 test images: at least 128'):
-        measure(Model(vanilla_gan, None), ((train[:100], labels[:100]), test_split), logdir)
-
-
-def test_pictures_without_classes_are_refused(splits, logdir):
-    train, test = ((images, np.zeros_like(labels)) for images, labels in splits)
-    with pytest.raises(UserError, match='all of one class'):
-        measure(Model(vanilla_gan, None), (train, test), logdir)
-
-
-# The report
-
-@pytest.mark.parametrize('args, text', [((12.3456, 0.123), '12.35 ± 0.12'), ((3.14159, None), '3.142'),
-                                        ((1234.5, 56.), '1234 ± 56'), ((0., 0.), '0'), ((0.9, 1e-16), '0.9'),
-                                        ((0.5, None, (0.4, 0.6)), '0.500 (95 %: 0.400 to 0.600)')])
-def test_digits_of_the_table(args, text):
-    assert with_error(*args) == text
-
-
-def test_the_report_says_all_that_was_found():
-    lines = [percentage('a share, %', (0.25, 0.01), (0.5, None), samples=1000, paper='5 (Someone)'),
-             Measurement('a distance', 3, samples=10)]
-    text = report({'model': 'infogan', 'epoch': 7, 'measurements': lines, 'class_names': ['cat', 'dog'],
-                   'class_shares': [0.25, 0.75], 'test_images_seen': False, 'category_to_class': [1, 0]})
-    assert '| infogan, epoch 7 |' in text and '| a distance       |' in text
-    assert [cell.strip() for cell in text.splitlines()[2].split('|')] == [
-        '', 'a share, %', '25.0 ± 1.0', '1,000', '50', '5 (Someone)', '']
-    assert 'cat 0.250, dog 0.750' in text and 'not among those of the training' in text and '0 = dog, 1 = cat' in text
+def test_too_few_images_are_refused(splits, tmp_path):
+    (images, labels), test_split = splits
+    with pytest.raises(UserError, match='100'):
+        Evaluation((images[:100], labels[:100]), test_split, str(tmp_path))
 
 
 # From a run to numbers
 
-@pytest.fixture
-def small_data(monkeypatch):
-    """evaluate.py reads 500 digits to train on and 200 to test on."""
-    (x_train, y_train), (x_test, y_test) = load_split(dataset='mnist_5k')
-    small = (x_train[::8], y_train[::8]), (x_test[::5], y_test[::5])
-    monkeypatch.setattr(evaluate, 'load_split', lambda data_dir, dataset, invert: small)
-    return small
+@pytest.fixture(scope='module')
+def logdir(tmp_path_factory):
+    """Runs of random weights, and the classifier from test to test."""
+    folder = str(tmp_path_factory.mktemp('runs'))
+    FakeRun(vanilla_gan, folder, ['--split', 'train'], epochs=(1, 2, 3))
+    FakeRun(cgan, folder, class_names=['cat', 'dog', 'emu'])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infogan, 'n_cont', 2)
+        FakeRun(infogan, folder, ['--categories', '12'])
+    return folder
 
 
 @pytest.fixture
-def shared_logdir(tmp_path_factory):
-    """A logdir that keeps the classifier of `small_data` from test to test, but no run."""
-    logdir = tmp_path_factory.getbasetemp() / 'one_classifier_for_all'
-    logdir.mkdir(exist_ok=True)
-    yield str(logdir)
-    for path in logdir.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
+def data(monkeypatch):
+    """evaluate.py reads 2,000 digits to train on and 500 to test on, fewer where a test wants fewer classes."""
+    images = SimpleNamespace(n_classes=10)
+
+    def load_small(**_):
+        if images.n_classes == 1:
+            return [(digits[::3], 0 * labels[::3]) for digits, labels in load_split(dataset='mnist_5k')]
+        return [(digits[labels < images.n_classes][::2], labels[labels < images.n_classes][::2])
+                for digits, labels in load_split(dataset='mnist_5k')]
+    monkeypatch.setattr(evaluate, 'load_split', load_small)
+    monkeypatch.setattr(infogan, 'n_cont', 2)  # as the run in `logdir`
+    return images
 
 
-def evaluate_run(model, logdir):
-    evaluate.main([model, '--logdir', logdir, '--samples', '200'])
-    with open(os.path.join(logdir, model, 'evaluation.json')) as file:
+def evaluate_run(logdir, *args):
+    evaluate.main([*args, '--logdir', logdir, '--samples', '200'])
+
+
+def evaluation_of(logdir, model, epoch=1):
+    with open(os.path.join(logdir, model, 'checkpoints', f'epoch_{epoch:04}', 'evaluation.json')) as file:
         return json.load(file)
 
 
-@pytest.mark.parametrize('script', [vanilla_gan, dcgan, cgan, infogan, conv_cgan], ids=lambda script: script.MODEL)
-def test_from_a_run_to_numbers(script, small_data, shared_logdir, capsys):
-    MadeRun(script, shared_logdir, ['--split', 'train'])
-    found = evaluate_run(script.MODEL, shared_logdir)
-    printed = capsys.readouterr().out
-    assert found['model'] == script.MODEL and found['epoch'] == 1 and found['training']['split'] == 'train'
-    assert not found['test_images_seen'] and 'not among those of the training' in printed
-    assert sum(found['class_shares']) == pytest.approx(1)
-    for line in found['measurements']:
-        assert f'| {line["name"]} ' in printed and (np.isfinite(line['value']) or line['interval'])
-    names = ' '.join(line['name'] for line in found['measurements'])
-    assert ('nearest neighbour' in names) == ('trained on generated' in names) == ('y' in script.INPUTS)
-    assert ('information' in names) == ('category_to_class' in found) == ('c' in script.INPUTS)
+def test_every_checkpoint_gets_its_own_file_and_a_row(data, logdir, tmp_path, capsys):
+    evaluate_run(logdir, 'vanilla', '--all', '--add-to', str(tmp_path / 'results.csv'))
+    table = capsys.readouterr().out.strip().splitlines()[-5:]
+    assert table[0].startswith('| epoch') and [row.split('|')[1].strip() for row in table[2:]] == ['1', '2', '3']
+    columns = list(zip(*(row.split('|')[2:-1] for row in table[2:])))
+    assert all('*' in ''.join(column) for column in columns)  # each measure has a best epoch
+    found = [evaluation_of(logdir, 'vanilla', epoch) for epoch in (1, 2, 3)]
+    assert [one['epoch'] for one in found] == [1, 2, 3] and found[0]['measures'] != found[1]['measures']
+    assert not found[0]['test_images_seen'] and sum(found[0]['class_shares']) == pytest.approx(1)
+    assert len((tmp_path / 'results.csv').read_text().splitlines()) == 1 + 3 * len(columns)
+
+    evaluate_run(logdir, 'vanilla', '--checkpoint', 'epoch_0002', '--json', str(tmp_path / 'again.json'))
+    assert json.loads((tmp_path / 'again.json').read_text()) == found[1]  # the same numbers
 
 
-def test_two_continuous_codes_and_twelve_categories(small_data, shared_logdir, monkeypatch, capsys):
-    monkeypatch.setattr(infogan, 'n_cont', 2)
-    MadeRun(infogan, shared_logdir, ['--categories', '12'])
-    found = evaluate_run('infogan', shared_logdir)
-    assert len(found['category_to_class']) == 12 and set(found['category_to_class']) == set(range(10))
-    names = [line['name'] for line in found['measurements']]
-    for expected in ('information of continuous code 2, nats', 'correlation of continuous code 1 and the slant',
-                     'change of stroke width with continuous code 2 from -2 to 2, pixels',
-                     'information of the category, nats (at most 2.48)'):
-        assert expected in names
-    sample.main(['infogan', '--logdir', shared_logdir, '--rows', '1'])
-    assert 'class = category, from evaluation.json' in capsys.readouterr().out
-
-
-def test_three_classes(small_data, tmp_path, monkeypatch):
-    splits = tuple((images[labels < 3], labels[labels < 3]) for images, labels in small_data)
-    monkeypatch.setattr(evaluation, 'MIN_IMAGES', 50)
-    monkeypatch.setattr(evaluate, 'load_split', lambda data_dir, dataset, invert: splits)
-    MadeRun(cgan, str(tmp_path), class_names=['cat', 'dog', 'emu'])
-    found = evaluate_run('cgan', str(tmp_path))
+def test_three_classes(data, logdir):
+    data.n_classes = 3
+    evaluate_run(logdir, 'cgan')
+    found = evaluation_of(logdir, 'cgan')
     assert found['class_names'] == ['cat', 'dog', 'emu'] and len(found['class_shares']) == 3
-    assert {'classifier score, 1 to 3', 'classes that occur, of 3'} <= {line['name'] for line in found['measurements']}
+    assert 'requested labels, %' in [line['measure'] for line in found['measures']]
 
 
-def test_the_same_command_gives_the_same_numbers(tmp_path):
-    MadeRun(vanilla_gan, str(tmp_path), ['--data-dir', write_mnist(tmp_path / 'data', images=1100)])
-    files = [tmp_path / name for name in ('first.json', 'again.json')]
-    for file in files:
-        result = run('evaluate.py', 'vanilla', '--logdir', tmp_path, '--samples', 200, '--json', file)
-        assert result.status == 0, result.err
-        assert f'wrote {file}' in result.out
-    assert 'training the classifier' not in result.err  # the second time
-    assert files[0].read_text() == files[1].read_text()
+def test_two_continuous_codes_and_twelve_categories(data, logdir):
+    evaluate_run(logdir, 'infogan')
+    found = evaluation_of(logdir, 'infogan')
+    assert len(found['category_to_class']) == 12 and set(found['category_to_class']) == set(range(10))
+    names = [line['measure'] for line in found['measures']]
+    assert {'information of continuous code 2, nats', 'correlation of continuous code 1 and the slant',
+            'change of stroke width with continuous code 2 from -2 to 2, pixels'} <= set(names)
 
 
-def test_a_new_run_forgets_the_evaluation(tmp_path):
-    MadeRun(vanilla_gan, str(tmp_path))
-    evaluation_file = tmp_path / 'vanilla' / 'evaluation.json'
-    evaluation_file.write_text('{}')
-    RunFolder(str(tmp_path), 'vanilla').delete_run()
-    assert not evaluation_file.exists()
+@pytest.mark.parametrize('model', ['vanilla', 'infogan'])
+def test_images_without_classes_get_the_measures_that_need_none(data, logdir, model, tmp_path):
+    data.n_classes = 1
+    evaluate_run(logdir, model, '--json', str(tmp_path / 'found.json'))
+    names = [line['measure'] for line in json.loads((tmp_path / 'found.json').read_text())['measures']]
+    assert 'Parzen log-likelihood, nats' in names
+    assert ('information of the category, nats' in names) == (model == 'infogan')
+    assert not {FID, 'MNIST score', 'precision, %', 'category error, %'} & set(names)
+
+
+def test_the_evaluation_is_found_where_sampling_looks_for_it(data, logdir):
+    evaluate_run(logdir, 'infogan')
+    trained = load_trained_model('infogan', logdir)
+    assert trained.evaluation() == evaluation_of(logdir, 'infogan')
 
 
 @pytest.mark.parametrize('args, words', [
-    (['gan'], ['gan', 'vanilla', 'dcgan', 'cgan', 'infogan']), (['vanilla'], ['no run of vanilla', 'vanilla_gan.py']),
-    (['vanilla', '--samples', '20'], ['--samples', 'at least 200'])])
+    (['gan'], ['gan']), (['vanilla', '--samples', '20'], ['--samples']),
+    (['vanilla', '--all', '--pretrained'], ['--all', '--pretrained']),
+    (['vanilla', '--json', os.devnull], [os.devnull]),
+    (['vanilla', '--add-to', '/missing/file.csv'], ['/missing/file.csv'])])
 def test_refuses(args, words, tmp_path):
-    assert_refused(run('evaluate.py', *args, '--logdir', tmp_path), *words)
-
-
-def test_refuses_before_measuring_what_it_cannot_write(tmp_path, monkeypatch):
-    MadeRun(vanilla_gan, str(tmp_path))
-    monkeypatch.setattr(evaluate, 'load', None)
-    with pytest.raises(UserError, match='cannot write .*missing/file.json'):
-        evaluate.main(['vanilla', '--logdir', str(tmp_path), '--json', str(tmp_path / 'missing' / 'file.json')])
+    result = run('evaluate.py', *args, '--logdir', tmp_path)
+    assert result.status == 2 and result.err.count('\n') == 1 and all(word in result.err for word in words)

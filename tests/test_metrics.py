@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, spatial, stats
 from scipy.special import logsumexp
-from sklearn.metrics import confusion_matrix
-from sklearn.neighbors import KernelDensity, KNeighborsClassifier
+from sklearn.neighbors import KernelDensity
 
 from evaluation import metrics
 
@@ -37,10 +36,6 @@ def test_the_unit_range_is_without_the_border():
 def test_score_is_1_without_information_and_10_for_clear_balanced_classes():
     assert metrics.classifier_score(np.zeros((50, 10))) == pytest.approx(1)
     assert metrics.classifier_score(one_hot_logits(np.arange(50) % 10)) == pytest.approx(10)
-
-
-def test_score_of_one_class_only_is_1():
-    assert metrics.classifier_score(one_hot_logits(np.full(50, 3))) == pytest.approx(1)
 
 
 def test_score_by_hand():
@@ -75,21 +70,11 @@ def test_frechet_distance_of_gaussians_that_do_not_commute():
     assert metrics.frechet_distance(a, b) == pytest.approx(expected)
 
 
-def test_frechet_distance_in_one_dimension():
-    a, b = with_moments(20, [1], np.array([[4.]])), with_moments(20, [3], np.array([[9.]]))
-    assert metrics.frechet_distance(a, b) == pytest.approx(4 + 1)
-
-
 def test_frechet_distance_is_symmetric_and_0_from_a_set_to_itself_even_if_singular():
     a = RNG.standard_normal((200, 3)) @ RNG.standard_normal((3, 40))  # of rank 3 in 40 dimensions
     b = RNG.standard_normal((200, 40))
     assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
     assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a))
-
-
-def test_frechet_distance_is_not_negative():
-    a = RNG.standard_normal((300, 20)).astype(np.float32)
-    assert metrics.frechet_distance(a, a[::-1]) >= 0
 
 
 # Precision and recall.
@@ -102,10 +87,6 @@ def groups_on_a_line(*centres, n=10):
 def test_precision_and_recall_of_the_same_images_are_1():
     (precision, error), (recall, _) = metrics.precision_and_recall(groups_on_a_line(0, 1), groups_on_a_line(0, 1))
     assert (precision, recall, error) == (1, 1, 0)
-
-
-def test_precision_and_recall_of_strangers_are_0():
-    assert metrics.precision_and_recall(groups_on_a_line(0), groups_on_a_line(5)) == ((0, 0), (0, 0))
 
 
 def test_a_missing_class_costs_recall_and_images_of_nothing_cost_precision():
@@ -159,15 +140,6 @@ def test_jackknife_error_does_not_depend_on_the_order_of_the_classes():
     assert metrics.jackknife_error(np.mean, x, n_groups=10) == pytest.approx(x.std() / np.sqrt(1000), rel=0.7)
 
 
-def test_jackknife_error_keeps_rows_of_equally_long_arrays_together():
-    def check(x, y):
-        assert np.array_equal(x, y)
-        assert len(x) == 95
-        return 0.0
-
-    assert metrics.jackknife_error(check, np.arange(100), np.arange(100)) == 0
-
-
 def test_jackknife_error_of_the_frechet_distance_is_its_spread_over_repetitions():
     def draw():
         return RNG.standard_normal((400, 5)), RNG.standard_normal((300, 5)) * 1.5 + 0.5
@@ -184,17 +156,10 @@ def test_nearest_neighbour_error_by_hand():
     samples[1, 0, 0], samples[2, 1, 1] = 1, 1
     images = np.zeros((4, 2, 2))
     images[0, 0, 0], images[1, 1, 1], images[2, 0, 0] = 0.6, 0.9, 0.4
-    error, standard_error = metrics.nearest_neighbour_error(samples, np.array([7, 8, 9]), images, np.array([8, 9, 8, 7]))
+    labels = np.array([8, 9, 8, 7])
+    error, standard_error = metrics.nearest_neighbour_error(samples, np.array([7, 8, 9]), images, labels)
     assert error == 0.25  # the third is nearer to black, a 7
     assert standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
-
-
-def test_nearest_neighbour_error_of_a_tree_search():
-    samples, images = RNG.random((500, 6), np.float32), RNG.random((200, 6), np.float32)
-    sample_labels, labels = RNG.integers(0, 10, 500), RNG.integers(0, 10, 200)
-    tree = KNeighborsClassifier(1, algorithm='kd_tree').fit(samples, sample_labels)
-    error, _ = metrics.nearest_neighbour_error(samples, sample_labels, images, labels)
-    assert error == pytest.approx(1 - tree.score(images, labels))
 
 
 def test_distances_are_those_of_scipy_in_parts_too():
@@ -219,14 +184,6 @@ def test_best_assignment_of_a_known_confusion_matrix():
 def test_codes_that_are_left_over_take_the_class_of_most_of_their_images():
     assert metrics.best_assignment(np.array([[8, 0], [5, 1], [2, 3], [1, 9]])).tolist() == [0, 0, 1, 1]
     assert metrics.best_assignment(np.array([[1, 2, 3], [4, 9, 5]])).tolist() == [2, 1]  # and classes may be left over
-
-
-def test_best_assignment_undoes_a_permutation():
-    permutation = RNG.permutation(10)
-    labels = RNG.integers(0, 10, 1000)
-    codes = permutation[labels]
-    classes = metrics.best_assignment(confusion_matrix(codes, labels))
-    assert np.array_equal(classes[codes], labels)
 
 
 def test_categorical_information():
@@ -294,12 +251,6 @@ def test_stroke_width_measures_fractions_of_a_pixel_at_any_angle():
         assert (np.diff(widths) > 0.3).all()
 
 
-def test_stroke_width_of_a_ring():
-    y, x = np.indices((28, 28)) - 13.5
-    ring = np.clip(2 - np.abs(np.hypot(x, y) - 8), 0, 1)  # half white 1.5 to either side
-    assert metrics.stroke_widths(ring[None])[0] == pytest.approx(3, rel=0.05)
-
-
 def test_moments_of_odd_images():
     blank, full = np.zeros((1, 28, 28)), np.ones((1, 28, 28))
     assert np.isnan(metrics.slants(blank)[0]) and np.isnan(metrics.stroke_widths(blank)[0])
@@ -328,14 +279,6 @@ def likelihood(samples, images, bandwidth):
     return metrics.mean_and_error(metrics.parzen_log_densities(samples, images, [bandwidth])[0])
 
 
-def test_parzen_of_one_point_is_the_gaussian_density():
-    sample, images = RNG.random((1, 4)), RNG.random((3, 4))
-    expected = stats.multivariate_normal(sample[0], 0.3**2).logpdf(images)
-    mean, error = likelihood(sample, images, 0.3)
-    assert mean == pytest.approx(expected.mean(), rel=1e-5)
-    assert error == pytest.approx(expected.std(ddof=1) / np.sqrt(3), rel=1e-5)
-
-
 def test_parzen_of_images_whose_density_fits_no_float():
     samples, images = RNG.random((100, 28, 28)), RNG.random((30, 28, 28))
     squares = np.sum((images[:, None] - samples)**2, axis=(2, 3))
@@ -351,12 +294,6 @@ def test_parzen_is_the_kernel_density_of_scikit_learn():
     samples, images = RNG.random((200, 3)), RNG.random((50, 3))
     expected = KernelDensity(bandwidth=0.1).fit(samples).score(images) / 50
     assert likelihood(samples, images, 0.1)[0] == pytest.approx(expected, rel=1e-4)
-
-
-def test_parzen_goes_through_all_parts():
-    samples, images = RNG.random((50_000, 2)), RNG.random((300, 2))  # in parts of 200 images
-    parts = [likelihood(samples, part, 0.1)[0] for part in (images[:90], images[90:])]
-    assert likelihood(samples, images, 0.1)[0] == pytest.approx(0.3 * parts[0] + 0.7 * parts[1])
 
 
 def test_bandwidth_is_that_of_the_noise():
