@@ -345,7 +345,8 @@ def test_beside_real_reports_the_right_side(draw, monkeypatch, capsys, refused, 
     for seed in range(4):
         [picture] = draw(model, '--beside-real', '--seed', str(seed), '--rows', '2', '--columns', '7', '--scale', '1',
                          out='both.png')
-        halves = {'left': untile(picture[:, :7 * side], side, 2, 7), 'right': untile(picture[:, -7 * side:], side, 2, 7)}
+        halves = {'left': untile(picture[:, :7 * side], side, 2, 7),
+                  'right': untile(picture[:, -7 * side:], side, 2, 7)}
         real = [name for name, images in halves.items() if all(len(np.unique(image)) == 1 for image in images)]
         assert len(real) == 1 and f'the {real[0]} half is real' in capsys.readouterr().out
         assert len({image[0, 0] for image in halves[real[0]]}) == 14  # no real image twice
@@ -490,7 +491,8 @@ def test_nothing_becomes_pretrained_that_was_not_measured(refused, logdir, tmp_p
     vanilla --interpolate 5 [--columns] 4; vanilla --animate [--checkpoint] 3; vanilla --animate [--pretrained]
     cgan --animate [--label] 3; vanilla --animate [--rows] 3; vanilla --animate [--export] a; vanilla [--count] 0
     vanilla --interpolate 3 --animate [--files] a; vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg
-    vanilla --animate [--npz] a; vanilla --beside-real [--npz] a; vanilla --export a [--rows] 3; vanilla --npz a [--scale] 2
+    vanilla --animate [--npz] a; vanilla --beside-real [--npz] a; vanilla --export a [--rows] 3
+    vanilla --npz a [--scale] 2
     cgan --export a [--label] 3; vanilla --count 5 --npz a [--rows] 2; infogan --traversal [--z] a.npy
     vanilla --z [nowhere.npy]; vanilla [--dataset] mnist_5k; vanilla --checkpoint [x]; vanilla --export [full]
     vanilla --files [full]'''.strip().replace('\n', ';').split(';'))
