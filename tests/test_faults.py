@@ -5,6 +5,9 @@ import functools
 import json
 import os
 import shutil
+import sys
+import threading
+import warnings
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -110,7 +113,8 @@ def test_full_disk(whole, copied, size):
     result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent,
                  before=functools.partial(limit_file_size, size))
     assert_refused(result, copied, 'epoch_0003', '--resume', status=1)
-    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']  # nor is anything half written left
+    # nor is anything half written left
+    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent))
     assert_same_run(copied, whole)
 
@@ -120,7 +124,7 @@ def test_no_room_for_the_losses(whole, settings, tmp_path):
     result = run(SCRIPT, *settings, '--logdir', tmp_path,
                  before=functools.partial(fail_at, 'losses.csv', NO_SPACE, ['open']))
     assert_refused(result, tmp_path, 'No space left on device', '--resume', status=1)
-    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 4))
+    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 8))
     assert_same_run(tmp_path / 'vanilla', whole)
 
 
@@ -141,15 +145,21 @@ def test_a_device_or_a_folder_is_not_replaced_by_a_file(tmp_path):
     assert not os.path.isfile('/dev/null') and os.listdir(tmp_path) == []
 
 
-def _read_nothing_of_the_log():
+def _read_one_line_of_the_log():
     reader, writer = os.pipe()
-    os.dup2(writer, 1)
-    os.close(reader)
+    sys.stdout = os.fdopen(writer, 'w')
+
+    def read():
+        while b'\n' not in os.read(reader, 1000):
+            pass
+        os.close(reader)
+    threading.Thread(target=read, daemon=True).start()
 
 
 def test_a_log_that_nobody_reads(whole, settings, tmp_path):
-    """`python vanilla_gan.py | head`: the run goes on."""
-    assert_ran(run(SCRIPT, *settings, '--logdir', tmp_path, before=_read_nothing_of_the_log))
+    """`python vanilla_gan.py | head -1`: the run goes on."""
+    run(SCRIPT, *settings, '--logdir', tmp_path, before=_read_one_line_of_the_log)
+    assert checkpoint_names(tmp_path / 'vanilla')[-1] == LAST
     assert_same_run(tmp_path / 'vanilla', whole)
 
 
@@ -166,10 +176,10 @@ def test_a_loss_that_is_no_number(copied):
     assert checkpoint_names(copied) == before
 
 
-@pytest.mark.parametrize('network', ['d', 'g'])
-def test_variables_that_are_no_numbers_are_not_saved(settings, tmp_path, network):
-    """The losses of this step were finite, what its updates made of the weights is not."""
-    result = run(SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1, f'--{network}-learning-rate', 1e39)
+def test_variables_that_are_no_numbers_are_not_saved(settings, tmp_path):
+    """The losses of this step were finite, what its last update made of the weights is not."""
+    result = run(SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1, '--generator-updates', 1,
+                 '--g-learning-rate', 1e39, before=functools.partial(warnings.simplefilter, 'ignore'))
     assert_refused(result, 'step 1', 'no checkpoint', status=1)
     assert checkpoint_names(tmp_path / 'vanilla') == []
 

@@ -51,16 +51,6 @@ def test_dense_has_an_activation_and_kernels_that_are_normal_with_stddev_002_and
     assert not var['bias'].any()
 
 
-def test_a_network_called_again_finds_its_variables_and_another_one_has_its_own(rng):
-    x = tf.placeholder(tf.float32, (None, 3))
-    for scope in ('generator', 'discriminator', 'generator'):
-        with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
-            dense(dense(x, 3), 3)
-    assert [var.op.name for var in tf.global_variables()] == [
-        f'{scope}/{layer}/{name}' for scope in ('generator', 'discriminator') for layer in ('dense', 'dense_1')
-        for name in ('kernel', 'bias')]
-
-
 def test_averages_of_two_batches_are_updated_in_the_order_of_the_calls(rng):
     x = tf.placeholder(tf.float32, (None, 1))
     for sign in (1, -1):

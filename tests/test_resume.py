@@ -8,11 +8,13 @@ import shutil
 import signal
 import time
 
+import numpy as np
 import pytest
 from runs import (Process, assert_ran, assert_refused, assert_same_bits, assert_same_run, at_change, checkpoint_names,
                   killed, limit_file_size, pictures, run, tensorboard, tree, variables, write_mnist)
 
 from common.curves import read_losses
+from common.run_folder import fingerprint
 
 SCRIPT = 'vanilla_gan.py'
 CONSTANTLY = ('--save-minutes', 1e-9)  # a checkpoint after every step
@@ -98,32 +100,23 @@ def test_killed_before_there_is_a_run_and_before_its_first_checkpoint(whole, set
 
 
 @needs_signals
-def test_stopped_by_each_signal_in_turn(whole, settings, tmp_path):
-    """While it saves: that checkpoint, and the one step after it that was under way, are kept."""
-    start = settings
+def test_stopped_by_each_signal_in_turn_then_by_max_steps_then_finished_and_prolonged(whole, settings, tmp_path):
+    start = SCRIPT, '--logdir', tmp_path
+    options = [*settings, '--epochs', 3, *CONSTANTLY]
     for i, name in enumerate(('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGXCPU')):
-        steps = 5 + 3 * i
-        number = getattr(signal, name)
-        result = run(SCRIPT, *start, '--logdir', tmp_path, *CONSTANTLY,
-                     before=functools.partial(at_change, f'epoch_0000-step_{steps:06d}', number))
+        # While it saves: that checkpoint, and the one step after it that was under way, are kept.
+        steps, number = 5 + 3 * i, getattr(signal, name)
+        result = run(*start, *options, before=functools.partial(at_change, f'epoch_0000-step_{steps:06d}', number))
         assert result.status == 128 + number and result.err == '', (name, result.err)
         newest = checkpoint_names(tmp_path / 'vanilla')[-1]
         assert newest == f'epoch_0000-step_{steps + 1:06d}'
         assert name in result.out and newest in result.out.split(name)[1]  # where the model is
-        start = ['--resume']
-    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--save-minutes', 5, '--max-steps', 80))
-    assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
-
-
-def test_max_steps_and_more_epochs(whole, settings, tmp_path):
-    """Stopped inside an epoch, and at the end of one, where the step has already been saved."""
-    for options, newest in ((settings, 'epoch_0002-step_000010'), (['--resume'], 'epoch_0003')):
-        steps = 50 if newest.endswith('10') else 60
-        assert_ran(run(SCRIPT, *options, '--epochs', EPOCHS - 1, '--logdir', tmp_path, '--max-steps', steps))
+        options = ['--resume']
+    for option, newest in (('--max-steps', 40), 'epoch_0002'), (('--max-steps', 50), 'epoch_0002-step_000010'), (
+            (), 'epoch_0003'), (('--epochs', EPOCHS, '--max-steps', 70), 'epoch_0003-step_000010'):
+        assert_ran(run(*start, '--resume', '--save-minutes', 5, *option))
         assert checkpoint_names(tmp_path / 'vanilla')[-1] == newest
-    result = run(SCRIPT, '--resume', '--logdir', tmp_path, '--epochs', EPOCHS)
-    assert_ran(result)
-    assert 'step 60' in result.out
+    assert_ran(run(*start, '--resume', '--max-steps', 80))
     assert_same_run(tmp_path / 'vanilla', whole / 'vanilla')
 
 
@@ -133,6 +126,13 @@ def test_resuming_a_finished_run_changes_nothing_and_more_epochs_keep_what_it_ke
     # The run had --keep-last 2 --keep-every 2: the defaults would delete what it has kept.
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied, '--epochs', EPOCHS + 1))
     assert checkpoint_names(copied / 'vanilla') == ['epoch_0002', 'epoch_0004', 'epoch_0006', 'epoch_0007']
+
+
+def test_other_convolutions_than_the_run_was_begun_with_are_reported(copied):
+    settings = copied / 'vanilla' / 'settings.json'
+    settings.write_text(settings.read_text().replace('"direct_convolution": false', '"direct_convolution": true'))
+    result = run(SCRIPT, '--resume', '--logdir', copied)
+    assert result.status == 0 and 'GAN_DIRECT_CONVOLUTION' in result.err and result.err.count('\n') == 1, result.err
 
 
 def test_resume_from(whole, copied):
@@ -166,6 +166,16 @@ def test_a_run_of_the_older_version_goes_on_with_the_same_bits(whole, copied):
     assert tensorboard(run_dir) == tensorboard(whole / 'vanilla')
 
 
+def test_start_from_the_weights_of_another_run(whole, settings, tmp_path):
+    start = SCRIPT, *settings, '--batch-size', 40, '--max-steps', 1, '--logdir', tmp_path, '--start-from'
+    assert_refused(run(*start, tmp_path / 'nowhere'), 'nowhere')
+    assert_ran(run(*start, whole / 'vanilla'))
+    before, after = variables(whole / 'vanilla'), variables(tmp_path / 'vanilla')
+    assert after['optimizers/beta1_power_1'] == pytest.approx(before['optimizers/beta1_power_1'] / 4)
+    # two of Adam's steps away from them
+    assert 0 < abs(after['generator/dense/kernel'] - before['generator/dense/kernel']).max() < 0.002
+
+
 # What is refused, and leaves all as it was
 
 @pytest.mark.parametrize('options, words', [
@@ -192,11 +202,13 @@ def test_checkpoints_without_settings_are_a_run_too(copied, settings):
     assert tree(copied) == before
 
 
-def test_another_label_is_other_data(data, tmp_path):
-    assert_ran(run('cgan.py', '--data-dir', data, '--batch-size', 8, '--max-steps', 1, '--logdir', tmp_path))
-    write_mnist(tmp_path / 'relabelled', other_labels=1)
-    assert_refused(run('cgan.py', '--resume', '--logdir', tmp_path, '--data-dir', tmp_path / 'relabelled'),
-                   'data_crc32', '--data-dir')
+def test_data_are_told_apart_by_a_pixel_or_a_label():
+    images, labels = np.zeros((1001, 4), np.float32), np.zeros((1001, 2), np.float32)
+    found = {fingerprint(images, None, [])['data_crc32']}
+    for array in labels, labels, images:
+        found.add(fingerprint(images, labels, [])['data_crc32'])
+        array[1000, 0] += 1
+    assert len(found) == 4
 
 
 def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(copied, data, tmp_path):
@@ -237,9 +249,8 @@ def test_a_second_process_in_the_folder_is_refused(settings, tmp_path):
     first = Process(*start)
     try:
         first.wait_for('Epoch 1/1000 done')
-        for option in '--resume', '--overwrite':
-            assert_refused(run(*start, option), 'another process')
-        first.wait_for('Epoch 8/1000 done')  # it goes on undisturbed
+        assert_refused(run(*start, '--overwrite'), 'another process')
+        first.wait_for('Epoch 6/1000 done')  # it goes on undisturbed
     finally:
         first.kill()
         first.end()

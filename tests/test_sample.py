@@ -1,5 +1,6 @@
 """sample.py and the models it loads: against the graphs that the training builds, and pixel by pixel."""
 
+import functools
 import json
 import os
 import shutil
@@ -56,13 +57,21 @@ def other_logdir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope='module')
+def load_once():
+    """In the place of `load_trained_model`: a model is loaded the first time only."""
+    load = functools.cache(load_trained_model)
+    return lambda model, logdir, epoch=None: load(model, logdir, epoch)
+
+
 @pytest.fixture
-def draw(runs, logdir, tmp_path, monkeypatch):
+def draw(runs, logdir, load_once, tmp_path, monkeypatch):
     """draw('cgan', '--label', '7', out='x.png') runs sample.py in a new folder and returns what it wrote."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sample, 'load_trained_model', load_once)
 
-    def run(model, *options, logdir=logdir, **outputs):
-        [(kind, path)] = outputs.items()
+    def run(model, *options, logdir=logdir, **output):
+        [(kind, path)] = output.items()
         sample.main([model, '--logdir', logdir, *options, f'--{kind}', path])
         if kind == 'npz':
             with np.load(path, allow_pickle=False) as content:
@@ -100,16 +109,10 @@ def untile(picture, size, rows, columns, scale=1):
     return np.array([cell[::scale, ::scale] for cell in cells])
 
 
-def assert_same_greys(picture, images):
-    """The greys are those of images in [-1, 1], but for rounding."""
-    assert picture.shape == images.shape and images.std() > 0.05
-    assert abs(picture - (images + 1) * 127.5).max() <= 1
-
-
-def assert_same_images(images, expected):
-    """But for rounding, which is far below what another weight would change."""
+def assert_same(images, expected, scale=1.0, tolerance=1e-3):
+    """But for rounding, which is far below what another weight would change; scale=127.5: images are greys."""
     assert images.shape == expected.shape and expected.std() > 0.05
-    np.testing.assert_allclose(images, expected, atol=1e-3)
+    np.testing.assert_allclose(images, (expected + (scale > 1)) * scale, atol=max(tolerance, scale > 1))
 
 
 def first_noise(*shape):
@@ -124,13 +127,13 @@ def test_generates_what_the_training_draws(runs, logdir, model):
     assert (trained.model, trained.epoch, trained.args.seed) == (model, EPOCHS[model][-1], SEED)
     images = trained.generate(run.z, run.condition)
     assert images.dtype == np.float32
-    assert_same_images(images, run.images)
+    assert_same(images, run.images)
     # An image depends neither on its neighbours, nor on a second model, nor on how many there are.
     other = load_trained_model('vanilla_gan', logdir, epoch=1)
     z, condition = run.z[7:8], run.condition if run.condition is None else run.condition[7:8]
-    assert_same_images(trained.generate(z, condition)[0], run.images[7])
+    assert_same(trained.generate(z, condition)[0], run.images[7])
     many = [None if values is None else np.tile(values, (4, 1)) for values in (run.z, run.condition)]
-    assert_same_images(trained.generate(*many), np.tile(run.images, (4, 1, 1)))
+    assert_same(trained.generate(*many), np.tile(run.images, (4, 1, 1)))
     with pytest.raises(ValueError):
         trained.generate(run.z, np.zeros((N - 1, 10)))
     other.close()
@@ -157,26 +160,22 @@ def copy(runs, logdir, tmp_path):
 
 def damage(checkpoint):
     with open(checkpoint / 'model.ckpt.data-00000-of-00001', 'r+b') as file:
+        file.seek(-100, os.SEEK_END)  # in the generator
         file.write(b'damage')
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(copy, capsys, refused):
+    os.rename(copy[1] / 'epoch_0002', copy[1] / 'epoch_0002-step_000007')
     damage(copy[1] / 'epoch_0003')
-    assert load_trained_model('vanilla', copy[0]).epoch == 2
+    assert load_trained_model('vanilla', copy[0]).name == 'epoch_0002-step_000007'
     assert 'epoch_0003' in capsys.readouterr().err
     refused('epoch_0003', 'vanilla', '--logdir', copy[0], '--checkpoint', '3')
-    damage(copy[1] / 'epoch_0002')
-    damage(copy[1] / 'epoch_0001')
+    for name in os.listdir(copy[1]):
+        damage(copy[1] / name)
     with pytest.raises(UserError):
         load_trained_model('vanilla', copy[0])
     shutil.rmtree(copy[1])
     refused('vanilla', 'vanilla', '--logdir', copy[0])
-
-
-def test_a_checkpoint_within_an_epoch_is_the_newest(copy):
-    os.rename(copy[1] / 'epoch_0002', copy[1] / 'epoch_0003-step_000007')
-    trained = load_trained_model('vanilla', copy[0])
-    assert (trained.epoch, trained.name) == (3, 'epoch_0003-step_000007')
 
 
 def test_checkpoints_that_a_training_prunes_meanwhile(copy, monkeypatch):
@@ -220,8 +219,8 @@ def test_the_default_grid_has_the_noise_of_the_trainings_own(draw, logdir, scrip
     trained = load_trained_model(script.MODEL, logdir)
     condition = script.sample_condition(40, 10) if trained.n_classes else None
     [picture] = draw(script.MODEL, out='grid.png')
-    assert_same_greys(untile(picture, trained.image_size, 4, 10, scale=2),
-                      trained.generate(first_noise(40), condition))
+    assert_same(untile(picture, trained.image_size, 4, 10, scale=2),
+                      trained.generate(first_noise(40), condition), scale=127.5)
     with Image.open('grid.png') as image:  # nobody need wonder how it was made
         assert image.info['Software'].endswith('--out grid.png')
         assert image.info['Comment'] == f'{script.MODEL}, {trained.name}, seed {SEED}'
@@ -229,15 +228,13 @@ def test_the_default_grid_has_the_noise_of_the_trainings_own(draw, logdir, scrip
     assert (other != picture).any()
 
 
-@pytest.mark.parametrize('checkpoint', ['2', 'epoch_0002'])
-def test_any_size_any_epoch(runs, logdir, capsys, checkpoint):
-    sample.main(['vanilla', '--logdir', logdir, '--rows', '2', '--columns', '13', '--scale', '1',
-                 '--checkpoint', checkpoint])
-    path = os.path.join(logdir, 'vanilla', 'samples', 'grid-epoch_0002.png')
-    assert path in capsys.readouterr().out
-    [picture] = read_frames(path)
+def test_any_size_any_epoch(draw, logdir):
+    sample.main(['vanilla', '--logdir', logdir, *'--rows 2 --columns 13 --scale 1 --checkpoint epoch_0002'.split()])
+    [picture] = read_frames(os.path.join(logdir, 'vanilla', 'samples', 'grid-epoch_0002.png'))
     expected = load_trained_model('vanilla', logdir, 2).generate(first_noise(26))
-    assert_same_greys(untile(picture, 28, 2, 13), expected)
+    assert_same(untile(picture, 28, 2, 13), expected, scale=127.5)
+    np.testing.assert_array_equal(draw('vanilla', *'--rows 2 --columns 13 --scale 1 --checkpoint 2'.split(),
+                                       out='2.png'), [picture])
 
 
 @pytest.mark.parametrize('options, labels', [
@@ -247,7 +244,7 @@ def test_labels_are_the_requested_ones(draw, logdir, options, labels):
     content = draw('cgan', *options.split(), npz='arrays')  # the name is used as it is
     assert content['labels'].tolist() == labels
     expected = load_trained_model('cgan', logdir).generate(content['z'], np.eye(10)[labels])
-    assert_same_images(content['images'], expected)
+    assert_same(content['images'], expected)
     np.testing.assert_array_equal(content['images_uint8'], np.rint((content['images'] + 1) * 127.5))
     assert content['images'].dtype == content['z'].dtype == np.float32 and content['images_uint8'].dtype == np.uint8
     assert (content['model'], content['checkpoint'], content['seed']) == ('cgan', 'epoch_0002', SEED)
@@ -331,12 +328,12 @@ def test_animations_of_codes_and_of_noise(draw, logdir):
     assert len(frames) == 24
     for frame, cont in ((0, -3), (6, 0), (12, 3), (23, -2.5)):
         codes = np.hstack((np.full((20, 1), cont), np.eye(10)[[2, 0, 1, 3, 4, 5, 6, 7, 8, 9] * 2]))
-        assert_same_greys(untile(frames[frame][-64:], 32, 2, 10), trained.generate(z, codes))
+        assert_same(untile(frames[frame][-64:], 32, 2, 10), trained.generate(z, codes), scale=127.5)
     frames = draw('vanilla', '--interpolate', '5', '--animate', '--rows', '1', '--scale', '1', out='noise.gif')
     trained, (start, end) = load_trained_model('vanilla', logdir), first_noise(2, 10)
     assert len(frames) == 8
     for frame, z in ((0, start), (2, (start + end) / 2), (4, end), (6, (start + end) / 2)):
-        assert_same_greys(untile(frames[frame][-28:, :280], 28, 1, 10), trained.generate(z))
+        assert_same(untile(frames[frame][-28:, :280], 28, 1, 10), trained.generate(z), scale=127.5)
 
 
 @pytest.mark.parametrize('model, shape', [('cgan', (28 * 28,)), ('dcgan', (32, 32, 1))])
@@ -368,9 +365,8 @@ def test_each_image_is_a_file_named_by_its_number_and_class(draw, other_logdir, 
         np.testing.assert_array_equal(read_frames(f'new/digits/{names[i]}')[0], same['images_uint8'][i])
     with Image.open(f'new/digits/{names[1]}') as image:
         assert image.info['Comment'] == f'cgan, epoch_0001, seed {SEED}'
-    for model, name, side in (('vanilla', '00001.png', 3 * 28), ('infogan', '00001_category0.png', 3 * 32)):
-        sample.main([model, '--logdir', logdir, '--rows', '1', '--files', model, '--scale', '3'])
-        assert len(os.listdir(model)) == 10 and read_frames(f'{model}/{name}')[0].shape == (side, side)
+    sample.main(['infogan', '--logdir', logdir, '--rows', '1', '--files', 'codes', '--scale', '3'])
+    assert len(os.listdir('codes')) == 10 and read_frames('codes/00001_category0.png')[0].shape == (3 * 32, 3 * 32)
 
 
 def test_a_failed_write_leaves_what_was_there(refused, runs, logdir, tmp_path, monkeypatch):
@@ -414,34 +410,40 @@ for model in sys.argv[1:]:
 """
     subprocess.run([sys.executable, '-c', program, *runs], check=True, env={**os.environ, 'TF_USE_LEGACY_KERAS': '1'})
     for model in runs:
-        assert_same_images(np.load(f'{model}.npy'), runs[model].images)
+        assert_same(np.load(f'{model}.npy'), runs[model].images)
     # Nor is this process, in which models have been loaded, in another state than before.
     monkeypatch.setattr(sys, 'argv', ['', 'cgan'])
     exec(program, {})
-    assert_same_images(np.load('cgan.npy'), runs['cgan'].images)
+    assert_same(np.load('cgan.npy'), runs['cgan'].images)
 
 
 # Pretrained generators
 
+@pytest.fixture(scope='module')
+def written(runs, logdir, tmp_path_factory):
+    """The pretrained generator of infogan, as `python -m sampling.pretrained` writes it."""
+    file = tmp_path_factory.mktemp('pretrained') / 'infogan.npz'
+    pretrained.main(['infogan', '--logdir', logdir, '--out', str(file)])
+    return file
+
+
 @pytest.fixture
-def in_place(runs, logdir, tmp_path, monkeypatch):
-    """The pretrained generator of infogan, where sample.py looks for it."""
-    folder = tmp_path / 'pretrained'
-    folder.mkdir()
-    pretrained.main(['infogan', '--logdir', logdir, '--out', str(folder / 'infogan.npz')])
-    monkeypatch.setattr(pretrained, 'FOLDER', str(folder))
-    return folder
+def in_place(written, tmp_path, monkeypatch):
+    """A copy of it where sample.py looks for it."""
+    shutil.copy(written, tmp_path)
+    monkeypatch.setattr(pretrained, 'FOLDER', str(tmp_path))
+    return tmp_path / 'infogan.npz'
 
 
 def test_a_pretrained_generator_needs_no_run(runs, in_place, tmp_path, capsys):
     run, trained = runs['infogan'], pretrained.load_pretrained('infogan')
     assert (trained.epoch, trained.name) == (1, 'pretrained')
-    assert abs(trained.generate(run.z, run.condition) - run.images).max() < 0.05  # half precision: no grey that one sees
+    assert_same(trained.generate(run.z, run.condition), run.images, tolerance=0.05)  # half precision
     sample.main(['infogan', '--pretrained', '--logdir', str(tmp_path / 'logdir')])
     assert 'a = 2, b = 0' in capsys.readouterr().out
     [picture] = read_frames(tmp_path / 'logdir' / 'infogan' / 'samples' / 'traversal-pretrained.png')
     assert picture.shape == (4 * 64, 10 * 64)
-    with np.load(in_place / 'infogan.npz') as content:
+    with np.load(in_place) as content:
         assert all(content[name].dtype == np.float16 and name.startswith('generator/')
                    for name in content.files if name != 'about')
         assert 'somebody' not in str(content['about'])
@@ -470,7 +472,7 @@ KERNEL = 'generator/dense/kernel'
     lambda path: change(path, 'about', lambda about: np.array(str(about)[:50])),
     lambda path: change(path, 'about', lambda about: np.array('{"model": "infogan", "settings": 3}'))])
 def test_a_missing_or_damaged_pretrained_generator(in_place, refused, tmp_path, damage):
-    damage(in_place / 'infogan.npz')
+    damage(in_place)
     refused('infogan', 'infogan', '--pretrained', '--logdir', str(tmp_path / 'logdir'))
     assert not (tmp_path / 'logdir').exists()
 
@@ -482,23 +484,19 @@ def test_nothing_becomes_pretrained_that_was_not_measured(refused, logdir, tmp_p
 
 # The command line
 
-@pytest.mark.parametrize('command, named', [
-    ('gan', 'MODEL'), ('vanilla --label 0', '--label'), ('cgan --traversal', '--traversal'),
-    ('conv_cgan --random-codes', '--random-codes'), ('cgan --category 1', '--category'),
-    ('cgan --label 0 --digits 12', '--digits'), ('infogan --traversal --random-codes', '--random-codes'),
-    ('cgan --beside-real --label 1', '--label'), ('vanilla --interpolate 5 --columns 4', '--columns'),
-    ('vanilla --animate --checkpoint 3', '--checkpoint'), ('vanilla --animate --pretrained', '--pretrained'),
-    ('cgan --animate --label 3', '--label'), ('vanilla --animate --rows 3', '--rows'),
-    ('vanilla --animate --export a', '--export'), ('vanilla --interpolate 3 --animate --files a', '--files'),
-    ('vanilla --pretrained --checkpoint 3', '--checkpoint'), ('vanilla --animate --npz a.npz', '--npz'),
-    ('vanilla --beside-real --npz a.npz', '--npz'), ('vanilla --export a --rows 3', '--rows'),
-    ('cgan --export a --label 3', '--label'), ('vanilla --npz a --scale 2', '--scale'),
-    ('vanilla --count 5 --rows 2 --npz a', '--rows'), ('infogan --traversal --z a.npy', '--z'),
-    ('vanilla --z nowhere.npy', 'nowhere.npy'), ('vanilla --count 0', '--count'), ('vanilla --rows 0', '--rows'),
-    ('vanilla --dataset mnist_5k', '--dataset'), ('vanilla --out a.jpg', '--out'), ('vanilla --checkpoint x', 'x'),
-    ('vanilla --export full', 'full'), ('vanilla --files full', 'full')])
-def test_what_would_have_no_effect_is_refused(refused, logdir, tmp_path, command, named):
+@pytest.mark.parametrize('command', '''
+    [gan]; vanilla [--label] 0; cgan [--traversal]; conv_cgan [--random-codes]; cgan [--category] 1; vanilla [--rows] 0
+    cgan --label 0 [--digits] 12; infogan --traversal [--random-codes]; cgan --beside-real [--label] 1
+    vanilla --interpolate 5 [--columns] 4; vanilla --animate [--checkpoint] 3; vanilla --animate [--pretrained]
+    cgan --animate [--label] 3; vanilla --animate [--rows] 3; vanilla --animate [--export] a; vanilla [--count] 0
+    vanilla --interpolate 3 --animate [--files] a; vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg
+    vanilla --animate [--npz] a; vanilla --beside-real [--npz] a; vanilla --export a [--rows] 3; vanilla --npz a [--scale] 2
+    cgan --export a [--label] 3; vanilla --count 5 --npz a [--rows] 2; infogan --traversal [--z] a.npy
+    vanilla --z [nowhere.npy]; vanilla [--dataset] mnist_5k; vanilla --checkpoint [x]; vanilla --export [full]
+    vanilla --files [full]'''.strip().replace('\n', ';').split(';'))
+def test_what_would_have_no_effect_is_refused(refused, logdir, tmp_path, command):
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full' / 'file').touch()
-    refused(named, *command.split(), '--logdir', logdir)
+    named = command[command.index('[') + 1:command.index(']')]
+    refused(named, *command.replace('[', '').replace(']', '').split(), '--logdir', logdir)
     assert os.listdir(tmp_path) == ['full']

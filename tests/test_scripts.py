@@ -13,7 +13,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from runs import assert_same_bits, checkpoint_names, tensorboard, variables, write_mnist
 
-from common import load_dataset_label, progress, tensorflow1
+from common import load_dataset_label, tensorflow1
 from common.curves import read_losses
 from common.errors import UserError
 from common.random_streams import random_stream
@@ -60,7 +60,7 @@ def trained(request, data_dir, tmp_path_factory):
     """A model trained for two epochs."""
     model, logdir = request.param, tmp_path_factory.mktemp('run')
     out, calls = record(model, '--data-dir', data_dir, '--epochs', EPOCHS, '--batch-size', BATCH_SIZE, '--seed', 3,
-                        '--noise-size', 20, '--logdir', logdir)
+                        '--noise-size', 20, '--save-minutes', 1e-9, '--keep-last', 9, '--logdir', logdir)
     inputs = generator_inputs(load_script(model))
     return SimpleNamespace(model=model, out=out, calls=calls, logdir=logdir, folder=logdir / model,
                            inputs=inputs, labels='y' in inputs, steps_per_epoch=2 if 'y' in inputs else 3,
@@ -135,24 +135,16 @@ def test_pictures_are_always_from_the_same_noise_and_condition(trained):
             np.testing.assert_array_equal(condition, load_script(trained.model).sample_condition(40, 10))
 
 
-def test_what_a_run_says(trained):
+def test_what_a_run_says_and_leaves(trained):
     assert f'Training dataset shape: {(IMAGES, *trained.shape)}\n' in trained.out
     assert re.search(r'^Epoch 1/2 - discriminator loss: \d+\.\d{4}, generator Loss: \d+\.\d{4}$', trained.out, re.M)
-    assert re.search(r'^Epoch 2/2 done - \d+ images/s, \S+ left$', trained.out, re.M)
-    end = trained.out.partition('\nFinished')[2]
-    for path in ('samples', 'losses.png', os.path.join('checkpoints', 'epoch_0002')):
-        assert os.path.join(trained.folder, path) in end
-    assert f'{SCRIPTS[trained.model]}.py --resume' in end and '--logdir=' in end
-
-
-def test_what_a_run_leaves(trained):
     folder = trained.folder
+    for path in ('samples', 'losses.png', os.path.join('checkpoints', 'epoch_0002')):
+        assert os.path.join(folder, path) in trained.out and os.path.exists(folder / path)
     assert sorted(name for name in os.listdir(folder) if not name.startswith(('.', 'events.'))) == [
         'checkpoints', 'losses.csv', 'losses.png', 'samples', 'settings.json']
     assert sorted(os.listdir(folder / 'samples')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
-    for name in ('samples/real_samples.png', 'samples/epoch_0001.png', 'samples/epoch_0002.png', 'losses.png'):
-        assert (folder / name).read_bytes().startswith(b'\x89PNG'), name
-    assert checkpoint_names(folder) == ['epoch_0001', 'epoch_0002']
+    assert (folder / 'losses.png').read_bytes().startswith(b'\x89PNG')
     settings = json.loads((folder / 'settings.json').read_text())
     assert settings['model'] == trained.model and settings['settings']['seed'] == 3
     assert settings['data']['images'] == IMAGES
@@ -185,10 +177,11 @@ def test_curves_pictures_settings_and_graph_for_tensorboard(trained):
 
 
 def test_each_model_is_continued_with_the_same_bits(trained, tmp_path):
-    """Interrupted inside the second epoch, with moving averages, codes and labels."""
+    """From inside the second epoch, with moving averages, codes and labels."""
     logdir = shutil.copytree(trained.logdir, tmp_path / 'copied')
-    main(trained.model, '--resume-from', 1, '--max-steps', trained.steps_per_epoch + 1, '--logdir', logdir)
-    assert 'epoch_0002' not in checkpoint_names(logdir / trained.model)
+    for name in checkpoint_names(trained.folder)[-trained.steps_per_epoch + 1:]:
+        shutil.rmtree(logdir / trained.model / 'checkpoints' / name)
+    assert checkpoint_names(logdir / trained.model)[-1] == 'epoch_0001-step_000001'
     main(trained.model, '--resume', '--logdir', logdir)
     assert_same_bits(variables(logdir / trained.model), variables(trained.folder))
 
@@ -218,45 +211,26 @@ def test_losses_are_logged_every_100_steps(model, tmp_path, monkeypatch):
     assert len(re.findall(r'^Epoch 1/\d+ - discriminator loss', out, re.M)) == 3
 
 
-def test_speed_and_time_left_are_those_of_the_last_epoch(monkeypatch):
-    now = 0.
-    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=lambda: now))
-    shown = progress.Progress(steps=10, total=40, batch_size=100)
-    said = []
-    for seconds_a_step in (360, 1):  # as where the machine slept in the first of them
-        for _ in range(10):
-            now += seconds_a_step
-            shown.step(epoch=1, epochs=4, d_loss=0., g_loss=0.)
-        said.append(shown.speed())
-    shown.close()
-    assert said == ['0 images/s, 2:00:00 left', '100 images/s, 00:10 left']
-
-
-def test_rates_and_numbers_of_updates_reach_the_graph_and_the_loop(data_dir, tmp_path):
-    """With a rate of (almost) nothing a network stays as it was."""
+def test_the_number_of_generator_updates_reaches_the_loop(data_dir, tmp_path):
     _, calls = record('vanilla', '--data-dir', data_dir, '--batch-size', 30, '--max-steps', 2, '--logdir', tmp_path,
-                      '--d-learning-rate', 1e-20, '--generator-updates', 3)
+                      '--generator-updates', 3)
     assert [[network[0] for network, _ in step] for step in updates(calls)] == [list('dggg'), list('dggg')]
-    after = variables(tmp_path / 'vanilla')
-    assert not after['discriminator/dense/bias'].round(12).any()
-    assert after['generator/dense/bias'].any()
 
 
 @pytest.mark.skipif(tensorflow1.bfloat16_missing() is not None, reason='no bfloat16 here')
-def test_bfloat16_is_used_and_continued_with_the_same_bits(tmp_path):
-    start = ('dcgan', '--data-dir', write_mnist(tmp_path, images=64), '--batch-size', 32, '--epochs', 1, '--logdir')
+def test_bfloat16_is_used_and_continued_with_the_same_bits(data_dir, tmp_path):
+    start = '--data-dir', data_dir, '--batch-size', 30, '--epochs', 1, '--logdir'
     found = {}
     for name, steps, *option in ('whole', 2, '--mixed-precision'), ('part', 1, '--mixed-precision'), ('float32', 1):
-        main(*start, tmp_path / name, '--max-steps', steps, *option)
-        found[name] = variables(tmp_path / name / 'dcgan')
-    main('dcgan', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
-    for name, value in variables(tmp_path / 'part' / 'dcgan').items():
-        assert value.dtype == np.float32
-        np.testing.assert_array_equal(value, found['whole'][name], name)
-    kernel = 'discriminator/conv2d_1/kernel'
+        main('vanilla', *start, tmp_path / name, '--max-steps', steps, *option)
+        found[name] = variables(tmp_path / name / 'vanilla')
+    main('vanilla', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
+    assert_same_bits(variables(tmp_path / 'part' / 'vanilla'), found['whole'])
+    assert {value.dtype for value in found['whole'].values()} == {np.dtype(np.float32)}
+    kernel = 'discriminator/dense_1/kernel'
     assert (found['part'][kernel] != found['float32'][kernel]).any()
     with pytest.raises(UserError, match='mixed_precision'):
-        main('dcgan', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
+        main('vanilla', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
 
 
 @pytest.mark.parametrize('arguments, option', [
@@ -285,7 +259,4 @@ def test_the_defaults_are_the_chapters(model, epochs, capsys):
         assert (args.n_classes, args.lambda_cont, args.lambda_cat, args.cont_loss) == (3, 0, 2, 'chapter')
     with pytest.raises(SystemExit) as exit:
         script.main(['--help'])
-    assert exit.value.code == 0
-    text = ' '.join(capsys.readouterr().out.split())
-    for default in (epochs, 128, 100, 0.0002, 0.5, 2):
-        assert f'(default: {default})' in text
+    assert exit.value.code == 0 and f'(default: {epochs})' in ' '.join(capsys.readouterr().out.split())
