@@ -51,18 +51,19 @@ def main(argv=None):
     check_output(args.add_to)
     trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
         args.model, args.logdir, args.checkpoint)
+    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else []
+    if args.all and not epochs:
+        raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     data = data_of_run(args, trained)
     score = 'MNIST score' if data['dataset'] in ('mnist', 'mnist_5k') else 'classifier score'
     evaluation = Evaluation(*load_split(**data), args.logdir, args.samples, args.seed, score)
-    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else [trained.epoch]
     results = []
-    for epoch in epochs:
-        if epoch != trained.epoch:
+    for epoch in epochs or [trained.epoch]:
+        if args.all:
             trained.close()
             trained = load_trained_model(args.model, args.logdir, epoch)
-        result = evaluation.measure(trained)
-        results.append(result)
-        print(report(result), end='\n\n')
+        results.append(evaluation.measure(trained))
+        print(report(results[-1]), end='\n\n')
         if not (args.json or args.pretrained):
             write(os.path.join(trained.source, 'evaluation.json'), lambda file: write_json(file, as_json(results[-1])))
     if args.json:
