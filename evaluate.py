@@ -51,26 +51,28 @@ def main(argv=None):
     check_output(args.add_to)
     trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
         args.model, args.logdir, args.checkpoint)
+    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else []
+    if args.all and not epochs:
+        raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     data = data_of_run(args, trained)
     score = 'MNIST score' if data['dataset'] in ('mnist', 'mnist_5k') else 'classifier score'
     evaluation = Evaluation(*load_split(**data), args.logdir, args.samples, args.seed, score)
-    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else [trained.epoch]
     results = []
-    for epoch in epochs:
-        if epoch != trained.epoch:
+    for epoch in epochs or [trained.epoch]:
+        if args.all:
             trained.close()
             trained = load_trained_model(args.model, args.logdir, epoch)
-        result = evaluation.measure(trained)
-        results.append(result)
-        print(report(result), end='\n\n')
+        results.append(evaluation.measure(trained))
+        print(report(results[-1]), end='\n\n')
         if not (args.json or args.pretrained):
-            write(os.path.join(trained.source, 'evaluation.json'), as_json(result))
+            write(os.path.join(trained.source, 'evaluation.json'), lambda file: write_json(file, as_json(results[-1])))
+    if args.json:
+        content = list(map(as_json, results)) if args.all else as_json(results[0])
+        write(args.json, lambda file: write_json(file, content))
+    if args.add_to:
+        write(args.add_to, lambda file: add_results(file, args.training or args.model, trained.args.seed, results))
     if args.all:
         print(report_epochs(results))
-    if args.json:
-        write(args.json, [as_json(result) for result in results] if args.all else as_json(results[0]))
-    if args.add_to:
-        add_results(args.add_to, args.training or args.model, trained.args.seed, results)
 
 
 def as_json(result):
@@ -84,11 +86,11 @@ def check_output(file):
         raise UserError(f'cannot write {file}: choose another file, in a folder that is there')
 
 
-def write(file, content):
+def write(file, writer):
     try:
-        write_json(file, content)
+        writer(file)
     except OSError as error:
-        raise UserError(f'cannot write {file} ({one_line(error)}): choose another file with --json', exit_status=1)
+        raise UserError(f'cannot write {file} ({one_line(error)}): choose another file', exit_status=1)
     print('wrote', file)
 
 
