@@ -34,6 +34,8 @@ def path(text):
     """An argparse type: the name of a file or folder, ~ for the home directory also in --logdir=~/runs."""
     if not text:
         raise argparse.ArgumentTypeError('must not be empty')
+    if text.encode('utf-8', 'ignore').decode() != text:  # a name from an old disk, in GBK say
+        raise argparse.ArgumentTypeError(f'{ascii(text)} is not UTF-8, and TensorFlow cannot open it: rename it')
     return os.path.expanduser(text)
 
 

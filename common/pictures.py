@@ -38,8 +38,9 @@ def read_pictures(folder):
     classes, parts = _divide(paths)
     names = _in_order(classes)
     if names:  # repr: a name may hold control characters
-        nested = len(names) == 1 and not parts and any(path.count(os.sep) > 1 for path in paths)
-        hint = f'; the classes seem to be in {os.path.join(folder, names[0])!r}' if nested else ''
+        shared = os.path.commonpath([os.path.dirname(path) for path in paths])
+        nested = len(names) == 1 and not parts and any(os.path.dirname(path) != shared for path in paths)
+        hint = f'; the classes seem to be in {os.path.join(folder, shared)!r}' if nested else ''
         print(f'pictures: classes ({len(names)}): {", ".join(map(repr, names[:100]))}{hint}', flush=True)
     results = _read_files([os.path.join(folder, path) for path in paths])
     broken = [i for i, result in enumerate(results) if isinstance(result, str)]

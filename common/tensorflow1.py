@@ -18,7 +18,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # legacy Keras, which is not installed, it brings neither. Afterwards `tf.keras` is there as usual.
 _keras = os.environ.get('TF_USE_LEGACY_KERAS')
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
-import tensorflow.compat.v1 as tf
+import tensorflow.compat.v1 as tf  # noqa: E402  after the settings
 
 if _keras is None:
     del os.environ['TF_USE_LEGACY_KERAS']
