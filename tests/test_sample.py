@@ -464,7 +464,8 @@ def test_a_missing_or_damaged_pretrained_generator(in_place, refused, tmp_path, 
     cgan --animate [--label] 3; vanilla --animate [--rows] 3; vanilla --animate [--export] a; vanilla [--count] 0
     vanilla --interpolate 3 --animate [--files] a; vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg
     vanilla --animate [--npz] a; vanilla --beside-real [--npz] a; vanilla --export a [--rows] 3
-    vanilla --npz a [--scale] 2; cgan --export a [--label] 3; vanilla --count 5 --npz a [--rows] 2; infogan --traversal [--z] a.npy
+    vanilla --npz a [--scale] 2; cgan --export a [--label] 3
+    vanilla --count 5 --npz a [--rows] 2; infogan --traversal [--z] a.npy
     vanilla --z [nowhere.npy]; vanilla [--dataset] mnist_5k; vanilla --checkpoint [x]; vanilla --export [full]
     vanilla --files [full]'''.strip().replace('\n', ';').split(';'))
 def test_what_would_have_no_effect_is_refused(refused, tmp_path, command):
