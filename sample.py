@@ -12,7 +12,7 @@ import shlex
 import sys
 
 from common.arguments import Parser, number, path, run_script
-from common.files import whole_folder
+from common.files import atomic_folder
 from common.random_streams import random_stream
 from common.scripts import generator_inputs, load_script
 from sampling import pictures
@@ -162,13 +162,13 @@ def main(argv=None):
         file = args.out or os.path.join(run_dir, 'samples', pictures.default_name(args, name))
         pictures.write_picture(file, args, trained, run_dir, inputs, rng, notes)
     if args.files:
-        with pictures.writing(args.files, whole_folder) as folder:
+        with pictures.writing(args.files, atomic_folder) as folder:
             pictures.write_files(folder, trained, inputs, args.scale or 1, notes)
     if args.npz:
         with pictures.writing(args.npz) as file:
             pictures.write_npz(file, trained, seed, inputs)
     if args.export:
-        with pictures.writing(args.export, whole_folder) as folder:
+        with pictures.writing(args.export, atomic_folder) as folder:
             trained.export(folder)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import tensorflow.compat.v1 as tf
 
 from common.errors import UserError, one_line
-from common.files import whole_folder
+from common.files import atomic_folder
 
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
 
@@ -149,7 +149,7 @@ def save(saver, sess, directory, epoch, step_in_epoch):
     """
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
     checkpoint = Checkpoint(os.path.join(directory, name), epoch, step_in_epoch)
-    with whole_folder(checkpoint.path) as unfinished:
+    with atomic_folder(checkpoint.path) as unfinished:
         saver.save(sess, checkpoint._replace(path=unfinished).prefix, write_meta_graph=False, write_state=False)
     return checkpoint
 

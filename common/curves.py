@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from tensorboard.plugins.text.summary import pb as text_summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from common.files import whole_file
+from common.files import atomic_file
 from common.images import new_figure
 
 # Below each other in losses.png: the curves, the unit, and what a discriminator that always says 0.5 gives, if there
@@ -111,7 +111,7 @@ def cut_losses(run_dir, steps):
     if not rows:
         os.remove(losses_file(run_dir))
         return
-    with whole_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', newline='', encoding='utf-8') as file:
+    with atomic_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, rows[0], lineterminator='\n')
         writer.writeheader()
         writer.writerows({name: value if isinstance(value, int) else f'{value:.9g}' for name, value in row.items()}
@@ -141,5 +141,5 @@ def plot_losses(run_dir, title, steps_per_epoch):
                                                        lambda epoch: epoch * steps_per_epoch))
     epochs.set_xlabel('epoch')
     fig.suptitle(title)
-    with whole_file(os.path.join(run_dir, 'losses.png')) as unfinished:
+    with atomic_file(os.path.join(run_dir, 'losses.png')) as unfinished:
         fig.savefig(unfinished, format='png', dpi=100)

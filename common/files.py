@@ -12,7 +12,7 @@ UNFINISHED = '.unfinished-'  # how the name of what is being written begins
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def atomic_file(path):
     """Gives a name to write to, which becomes `path` when all is written; otherwise `path` stays as it was.
 
     Raises OSError where it cannot take the place of `path`: a device or a folder is not replaced by a file.
@@ -30,7 +30,7 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
-def whole_folder(path):
+def atomic_folder(path):
     """Gives an empty folder, which becomes `path` when all is written; otherwise nothing is left of it.
 
     Raises OSError where it cannot be made, or `path` is there already and is not an empty folder.
@@ -58,7 +58,7 @@ def delete_unfinished(folder):
 
 def write_json(path, content):
     """Write `content` to `path` as JSON for people to read."""
-    with whole_file(path) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
+    with atomic_file(path) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
         json.dump(content, file, indent=2)
         file.write('\n')
 

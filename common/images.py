@@ -53,6 +53,8 @@ def examples(images, is_sorted):
 
 
 def _stretched(img):
+    # Each image to its own extremes, as in the chapter. sample.py draws all on one scale instead
+    # (`sampling.pictures.to_uint8`), for strips and animations of one brightness: early, grey images look paler there.
     return (img - img.min()) / ((img.max() - img.min()) or 1)  # a constant image is black
 
 

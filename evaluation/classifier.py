@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from common.batches import gen_batches_label
 from common.errors import one_line
-from common.files import whole_file
+from common.files import atomic_file
 from common.layers import batch_norm, conv2d, dense, flatten
 from common.random_streams import random_stream
 from common.tensorflow1 import session_config
@@ -136,7 +136,7 @@ def load_or_train(cache_dir, images, labels, n_classes, epochs=EPOCHS, report=pr
     weights = train(images, labels, n_classes, epochs, report)
     try:
         os.makedirs(cache_dir, exist_ok=True)
-        with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
+        with atomic_file(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **weights)
     except OSError as error:
         report(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')

@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional
 
 from common.arguments import Parser, path, run_script
 from common.errors import UserError, one_line
-from common.files import whole_file
+from common.files import atomic_file
 from common.images import new_figure
 from common.scripts import SCRIPTS
 
@@ -216,7 +216,7 @@ def draw(results, name, trainings, file):
     ax.set_xlabel('epoch')
     ax.grid(alpha=0.3)
     fig.legend(loc='outside right upper', frameon=False)
-    with whole_file(file) as unfinished:
+    with atomic_file(file) as unfinished:
         fig.savefig(unfinished, format='png', dpi=100)
 
 

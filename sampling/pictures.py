@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from common.datasets import load_dataset, load_dataset_pad
 from common.errors import UserError, one_line
-from common.files import whole_file
+from common.files import atomic_file
 from sampling.trained_model import data_of_run
 
 import tensorflow.compat.v1 as tf
@@ -180,10 +180,10 @@ def in_a_file_name(text):
 
 
 @contextlib.contextmanager
-def writing(path, whole=whole_file):
+def writing(path, whole=atomic_file):
     """Gives a name to write to, which becomes `path` when all is written; otherwise `path` is as it was.
 
-    whole: whole_file or whole_folder. Raises UserError where it cannot be written.
+    whole: atomic_file or atomic_folder. Raises UserError where it cannot be written.
     """
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

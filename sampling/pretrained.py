@@ -18,7 +18,7 @@ import numpy as np
 from common.arguments import Parser, path, run_script
 from common.datasets import DEFAULT_DATA_DIR
 from common.errors import UserError, one_line
-from common.files import whole_file
+from common.files import atomic_file
 from common.scripts import ROOT
 from sampling.trained_model import TrainedModel, add_model_arguments, load_trained_model
 
@@ -59,7 +59,7 @@ def write_pretrained(trained, evaluation, file):
     evaluation = {name: value for name, value in evaluation.items() if name not in ('checkpoint', 'training')}
     about = {'model': trained.model, 'epoch': trained.epoch, 'settings': settings, 'data': trained.saved['data'],
              'evaluation': evaluation}
-    with whole_file(file) as unfinished, open(unfinished, 'wb') as to:
+    with atomic_file(file) as unfinished, open(unfinished, 'wb') as to:
         np.savez(to, about=json.dumps(about), **weights)
 
 

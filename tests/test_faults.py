@@ -17,7 +17,7 @@ from runs import (assert_ran, assert_refused, assert_same_run, checkpoint_names,
 import common
 from common import checkpoints
 from common.errors import UserError
-from common.files import whole_file
+from common.files import atomic_file
 from common.run_folder import read_settings
 
 SCRIPT = 'vanilla_gan.py'
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_cannot_be_deleted_is_reported_and_the_training_goes_o
 @pytest.mark.skipif(not os.path.exists('/dev/null'), reason='there is no device here')
 def test_a_device_or_a_folder_is_not_replaced_by_a_file(tmp_path):
     for path in '/dev/null', tmp_path:
-        with pytest.raises(OSError), whole_file(path) as unfinished, open(unfinished, 'w'):
+        with pytest.raises(OSError), atomic_file(path) as unfinished, open(unfinished, 'w'):
             pass
     assert not os.path.isfile('/dev/null') and os.listdir(tmp_path) == []
 
