@@ -129,14 +129,14 @@ def plot_losses(run_dir, title, steps_per_epoch):
         for name in (name for name in names if name in rows[0]):
             # Short runs have few points, and a line through one point is invisible.
             ax.plot(steps, [row[name] for row in rows], label=name.removeprefix('parts/'), linewidth=1,
-                    marker='.' if len(rows) < 50 else None)
+                    marker='.' if len(rows) < 50 else None, clip_on=False)
         if level is not None:
             ax.axhline(level, color='grey', linestyle='--', linewidth=1, label=meaning)
         ax.set_ylabel(unit)
         ax.grid(alpha=0.3)
         ax.legend(loc='upper left', bbox_to_anchor=(1, 1), fontsize='small')
     axes[-1].set_xlabel('step')
-    axes[-1].set_xlim(left=0)
+    axes[-1].set_xlim(0, max([steps_per_epoch, *steps]))
     epochs = axes[0].secondary_xaxis('top', functions=(lambda step: step / steps_per_epoch,
                                                        lambda epoch: epoch * steps_per_epoch))
     epochs.set_xlabel('epoch')

@@ -101,7 +101,8 @@ def requested_classes(args, trained):
     texts = args.digits or [text for text in (args.label, args.category) if text is not None]
     for text in texts:
         if text not in classes:
-            raise UserError(f'{text!r} is no class of this {trained.model}: choose from {", ".join(classes)}')
+            there = ', '.join(map(repr, classes))  # a folder's name may hold escape sequences
+            raise UserError(f'{text!r} is no class of this {trained.model}: choose from {there}')
     return [classes[text] for text in texts]
 
 
