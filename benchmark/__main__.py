@@ -30,6 +30,7 @@ from common.batches import count_batches
 from common.errors import UserError
 from common.scripts import SCRIPTS, load_script
 from common.tensorflow1 import bfloat16_missing
+from evaluation.results import markdown_table
 
 
 def parser():
@@ -105,16 +106,15 @@ def measure(model, variants, args, data_dir):
 def table(model, times, memory, n_batches):
     """A Markdown table of a model with one row for each variant; n_batches: in an epoch."""
     epochs = load_script(model).parser().get_default('epochs')
-    rows = [[model, 'ms a step', 'times that of ours', 'minutes an epoch', f'hours for {epochs} epochs', 'peak, MB']]
-    rows.append(['---'] * len(rows[0]))
+    head = (model, 'ms a step', 'times that of ours', 'minutes an epoch', f'hours for {epochs} epochs', 'peak, MB')
+    rows = []
     for variant, seconds in times.items():
         ratios = [a / b for a, b in zip(seconds, times['ours'])]
         minutes = statistics.median(seconds) * n_batches / 60
         rows.append([variant, f'{1000 * statistics.median(seconds):.1f}',
                      f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})',
                      f'{minutes:.1f}', f'{minutes * epochs / 60:.1f}', f'{memory[variant]:,.0f}'])
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join('| ' + ' | '.join(map(str.ljust, row, widths)) + ' |' for row in rows)
+    return markdown_table(head, rows)
 
 
 def main(argv=None):

@@ -29,8 +29,8 @@ _PANELS = (
 class SummaryWriter:
     """As the chapter's `tf.summary.FileWriter`, but also adds the scalars of each summary to losses.csv.
 
-    What is added is on the disk when the call returns, or the call raises OSError: TensorFlow's own writer does its
-    work in a thread, where a full disk ends in a traceback.
+    What is added is written when the call returns, or the call raises OSError. TensorFlow's own writer works in a
+    thread, where a full disk is a traceback and then an IndexError: so the records are written by TensorBoard's.
 
     run_dir: folder of both. resumed_at: the step at which an interrupted run continues; TensorBoard then drops what
     it has read of this step and later ones.
@@ -95,27 +95,27 @@ def read_losses(run_dir):
     Returns [{'step': int, 'epoch': int, name of each scalar: float}] in the order of the steps; half a row at the
     end, as a kill may leave it, is none.
     """
-    if not os.path.exists(losses_file(run_dir)):
-        return []
-    with open(losses_file(run_dir), encoding='utf-8') as file:
-        lines = [line for line in file if line.endswith('\n')]
     return [{name: int(text) if name in ('step', 'epoch') else float(text) for name, text in row.items()}
-            for row in csv.DictReader(lines)]
+            for row in csv.DictReader(_complete_lines(run_dir))]
 
 
 def cut_losses(run_dir, steps):
     """Drop the rows of step `steps` and later, so that a resumed run writes each step once."""
-    rows = [row for row in read_losses(run_dir) if row['step'] < steps]
+    head, *rows = _complete_lines(run_dir) or ['']
+    rows = [row for row in rows if int(row.partition(',')[0]) < steps]
+    if rows:
+        with atomic_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
+            file.writelines([head, *rows])
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(losses_file(run_dir))
+
+
+def _complete_lines(run_dir):
     if not os.path.exists(losses_file(run_dir)):
-        return
-    if not rows:
-        os.remove(losses_file(run_dir))
-        return
-    with atomic_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({name: value if isinstance(value, int) else f'{value:.9g}' for name, value in row.items()}
-                         for row in rows)
+        return []
+    with open(losses_file(run_dir), encoding='utf-8') as file:
+        return [line for line in file if line.endswith('\n')]
 
 
 def plot_losses(run_dir, title, steps_per_epoch):

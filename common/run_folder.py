@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 from common import checkpoints, winograd
 from common.curves import cut_losses
 from common.errors import UserError, one_line
-from common.files import delete_unfinished, atomic_file, write_json
+from common.files import atomic_file, delete_unfinished, write_json
 
 # How to run, not what is trained: these may differ from one start to the next.
 FREE = {'max_steps', 'logdir', 'show', 'resume', 'resume_from', 'overwrite'}

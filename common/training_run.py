@@ -183,7 +183,7 @@ class TrainingRun:
                 self.train_writer.add_graph_def(graph_def)
                 self.train_writer.add_settings(vars(self.args))
                 png = self._display(examples(images, is_sorted=self.args.dataset in ('mnist_5k', 'pictures')),
-                                    int(math.prod(images.shape[1:]) ** 0.5), 'real_samples')
+                                    math.isqrt(math.prod(images.shape[1:])), 'real_samples')
                 self.train_writer.add_picture('real_samples', png, 0)
         self.print(f'computing on: {device_name()}')
         self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
