@@ -223,15 +223,6 @@ def read_bytes(path):
         return file.read()
 
 
-def flip_a_bit(path, at):
-    """Damage the byte at this position of a file."""
-    with open(path, 'r+b') as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-
-
 def tree(folder):
     """{path: (time of change, SHA-256)} of all below `folder` but the lock, to see any change."""
     found = {}
