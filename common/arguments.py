@@ -43,10 +43,9 @@ nonnegative_float = number(float, 0)
 
 
 def training_parser(description, epochs):
-    """The arguments that the training scripts share.
+    """A Parser of the arguments that the training scripts share; a script may add its own.
 
-    description: first sentences of the script's --help; epochs: default of --epochs, the chapter's number for its
-    models. Returns a Parser, to which a script may add arguments of its own.
+    description: first sentences of --help; epochs: default of --epochs.
     """
     def add(group, option, type, default, metavar, text):
         group.add_argument(option, type=type, default=default, metavar=metavar, help=f'{text} (default: %(default)s)')
@@ -115,10 +114,9 @@ def parse_arguments(parser, model, argv=None):
 
 
 def arguments_of_run(parser, saved, argv=()):
-    """The arguments of a run, except where `argv` has others.
+    """The arguments of a run, from `read_settings`, except where `argv` has others.
 
-    parser: of the script of its model; saved: from `read_settings`. Settings that a run of an older version had and
-    the parser no longer has are left out.
+    Settings that an older version had and the parser no longer has are left out.
     """
     known = vars(parser.parse_args([])).keys() - FREE
     parser.set_defaults(**{name: value for name, value in saved['settings'].items() if name in known})

@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
 
     @property
     def prefix(self):
-        """What TensorFlow calls the checkpoint's path: that of its files without their endings."""
+        """What TensorFlow calls its path: that of its files without their endings."""
         return os.path.join(self.path, 'model.ckpt')
 
 
@@ -98,10 +98,9 @@ def _check_shapes(checkpoint, variables):
 
 
 def save(saver, sess, directory, epoch, step_in_epoch):
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint after `epoch` epochs and `step_in_epoch` steps, whole or not at all, and return it.
 
-    epoch: number of completed epochs; step_in_epoch: steps done of the next one. Returns a Checkpoint. Raises
-    OSError or tf.errors.OpError where it cannot be written; nothing is left of it then.
+    Raises OSError or tf.errors.OpError where it cannot be written.
     """
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
     checkpoint = Checkpoint(os.path.join(directory, name), epoch, step_in_epoch)

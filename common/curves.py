@@ -32,8 +32,7 @@ class SummaryWriter:
     What is added is written when the call returns, or the call raises OSError. TensorFlow's own writer works in a
     thread, where a full disk is a traceback and then an IndexError: so the records are written by TensorBoard's.
 
-    run_dir: folder of both. resumed_at: the step at which an interrupted run continues; TensorBoard then drops what
-    it has read of this step and later ones.
+    resumed_at: the step at which an interrupted run continues; TensorBoard drops what it has read of later ones.
     """
 
     def __init__(self, run_dir, steps_per_epoch, resumed_at=0):

@@ -23,11 +23,9 @@ _CHANGEABLE = {'epochs', 'data_dir', 'keep_last', 'keep_every', 'save_minutes'}
 
 
 class RunFolder:
-    """The folder of a model in the logdir.
+    """The folder of a model in the logdir, which is named after it.
 
     It holds settings.json, losses.csv, losses.png, events.out.tfevents.*, samples/ and checkpoints/.
-
-    logdir: --logdir; model: name of the model, which is that of the folder.
     """
 
     def __init__(self, logdir, model):

@@ -59,7 +59,6 @@ class TrainingRun:
         self.model, self.args, self.graph = model, args, tf.Graph()
         self.folder = RunFolder(args.logdir, model)
         self.steps, self.steps_per_epoch = 0, 1
-        self.train_writer = None
         self._resuming = args.resume or args.resume_from is not None
         self._streams, self._stop_request, self._saved_steps = {}, StopRequest(), None
         if args.mixed_precision and bfloat16_missing():
@@ -99,12 +98,10 @@ class TrainingRun:
     def session(self, images, labels=None):
         """A `tf.Session` with initialized or restored variables, for a `with` around the training loop.
 
-        The graph must be complete. At the end of the `with`, and on Ctrl-C and the other SIGNALS, the run is saved,
-        losses.png drawn, and the output listed.
+        The graph must be complete. On Ctrl-C and the other SIGNALS the run is saved before the `with` ends.
 
         images: a run continues with the same ones only. labels: where the model takes them; a short last batch is
-        then dropped, see `gen_batches_label`. Raises UserError where the run cannot begin, or (exit status 1) nothing
-        can be written any more.
+        then dropped. Raises UserError where the run cannot begin, or (exit status 1) nothing can be written any more.
         """
         self.steps_per_epoch = count_batches(len(images), self.args.batch_size, keep_short=labels is None)
         if len(images) < N_ROWS * N_COLUMNS:
@@ -242,13 +239,11 @@ class TrainingRun:
         with self.folder.writing():
             plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
-        resume = ['python', f'{SCRIPTS[self.model]}.py', '--resume', '--logdir', self.args.logdir]
-        resume += ['--epochs', 'N'] if finished else []
-        tensorboard = ['tensorboard', f'--logdir={self.args.logdir}', '--samples_per_plugin', 'images=1000']
-        end = 'Finished' if finished else 'Stopped'
-        self.print(f'{end} after {self.epoch} epochs and {self.step_in_epoch} steps.\n'
+        logdir = shlex.quote(self.args.logdir)
+        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs, {self.step_in_epoch} steps.\n'
                    f'  pictures: {self.folder.samples}\n'
                    f'  curves:   {os.path.join(self.folder.path, "losses.png")}\n'
                    f'  model:    {checkpoints.list_checkpoints(self.folder.checkpoints)[-1].path}\n'
-                   f'To train on:       {shlex.join(resume)}\n'
-                   f'To see the curves: {shlex.join(tensorboard)}')
+                   f'To train on:       python {SCRIPTS[self.model]}.py --resume --logdir {logdir}'
+                   f'{" --epochs N" if finished else ""}\n'
+                   f'To see the curves: tensorboard --logdir={logdir} --samples_per_plugin images=1000')

@@ -143,22 +143,16 @@ def limit_file_size(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def at_change(text, number, events=CHANGES):
-    """Let the process send itself a signal just before it makes, renames or removes a path with `text`."""
-    _at(text, lambda: os.kill(os.getpid(), number), events)
+def at_change(text, what, events=CHANGES):
+    """Let something happen to the process just before it makes, renames or removes a path with `text`.
 
-
-def fail_at(text, error, events=CHANGES):
-    """Let the process fail with `error`, an OSError, where it would make, rename or remove a path with `text`."""
-    def fail():
-        raise error
-    _at(text, fail, events)
-
-
-def _at(text, do, events):
+    what: a signal that it sends itself, or an OSError that it fails with.
+    """
     def hook(event, args):
         if event in events and text in str(args[:2]):
-            do()
+            if isinstance(what, OSError):
+                raise what
+            os.kill(os.getpid(), what)
     sys.addaudithook(hook)
 
 

@@ -11,8 +11,8 @@ import warnings
 
 import pytest
 import tensorflow.compat.v1 as tf
-from runs import (assert_ran, assert_refused, assert_same_run, checkpoint_names, fail_at, limit_file_size, run,
-                  tree, write_mnist)
+from runs import (assert_ran, assert_refused, assert_same_run, at_change, checkpoint_names, limit_file_size, run, tree,
+                  write_mnist)
 
 import common
 from common import checkpoints
@@ -113,7 +113,7 @@ def test_full_disk(whole, copied):
 
 
 def _undeletable(name):
-    return functools.partial(fail_at, os.path.join('checkpoints', name), PermissionError(errno.EACCES, 'in use'),
+    return functools.partial(at_change, os.path.join('checkpoints', name), PermissionError(errno.EACCES, 'in use'),
                              ['os.remove', 'shutil.rmtree'])
 
 
@@ -152,7 +152,7 @@ def _read_one_line_of_the_log():
 def test_no_room_for_the_losses_and_a_log_that_nobody_reads(whole, settings, tmp_path):
     """A row of losses.csv is what finds the disk full. As under `python vanilla_gan.py | head -1`, the run goes on."""
     result = run(SCRIPT, *settings, '--logdir', tmp_path,
-                 before=functools.partial(fail_at, 'losses.csv', NO_SPACE, ['open']))
+                 before=functools.partial(at_change, 'losses.csv', NO_SPACE, ['open']))
     assert_refused(result, tmp_path, 'No space left on device', '--resume', status=1)
     run(SCRIPT, '--resume', '--logdir', tmp_path, before=_read_one_line_of_the_log)
     assert checkpoint_names(tmp_path / 'vanilla')[-1] == LAST
