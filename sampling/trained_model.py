@@ -29,20 +29,8 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
     """
     model = model_name(model)
     run_dir, saved = find_run(model, logdir)
-    directory = os.path.join(run_dir, 'checkpoints')
-    wanted = None if epoch is None else checkpoints.find_epoch(directory, epoch)
     trained = TrainedModel(model, saved, run_dir)
-    try:
-        if wanted:
-            trained.restore(wanted)
-        elif not _restore_newest(trained, directory):
-            raise UserError(f'there is no usable checkpoint in {directory}: '
-                            f'continue the training with python {SCRIPTS[model]}.py --resume')
-    except checkpoints.DamagedCheckpoint as error:
-        kept = ', '.join(map(str, checkpoints.kept_epochs(directory)))
-        raise UserError(f'{wanted.path} is damaged ({error}): choose another of the epochs {kept}')
-    except checkpoints.WrongCheckpoint as error:
-        raise UserError(f'{error}: draw with the networks that it was trained with, or train the model again')
+    trained.restore(epoch)
     return trained
 
 
@@ -54,16 +42,6 @@ def find_run(model, logdir):
         raise UserError(f'there is no run of {model} in {logdir} (found: {found or "none of any model"}): train one '
                         'first, or name another folder with --logdir')
     return run_dir, read_settings(run_dir)
-
-
-def _restore_newest(trained, directory):
-    """Load the newest checkpoint that is not damaged; False where there is none."""
-    tried = None
-    while (candidates := checkpoints.list_checkpoints(directory)[::-1]) != tried:
-        if checkpoints.load_newest_good(candidates, trained.restore):
-            return True
-        tried = candidates  # a training that goes on may have pruned them all meanwhile: look again
-    return False
 
 
 class TrainedModel:
@@ -104,12 +82,12 @@ class TrainedModel:
         self.image_shape = tuple(self._gan.X_real.shape[1:].as_list())
         self.image_size = math.isqrt(math.prod(self.image_shape))
 
-    def restore(self, checkpoint):
-        """Take the weights of a checkpoint, and return it; raises DamagedCheckpoint or WrongCheckpoint."""
+    def restore(self, epoch=None):
+        """Take the weights of a checkpoint of the run, see `checkpoints.load`."""
         with self._sess.graph.as_default():  # outside of it, TensorFlow 2 would take the saver for one of its own
-            checkpoints.restore(self._saver, self._sess, checkpoint, self._restored)
+            checkpoint = checkpoints.load(self._saver, self._sess, self._restored,
+                                          os.path.join(self.run_dir, 'checkpoints'), epoch)
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
-        return checkpoint
 
     def take(self, weights, source, epoch, evaluation):
         """Take the weights of a pretrained generator, which recognizes no codes.

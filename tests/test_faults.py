@@ -11,8 +11,8 @@ import warnings
 
 import pytest
 import tensorflow.compat.v1 as tf
-from runs import (assert_ran, assert_refused, assert_same_run, checkpoint_names, fail_at, flip_a_bit, limit_file_size,
-                  run, tree, write_mnist)
+from runs import (assert_ran, assert_refused, assert_same_run, at_change, checkpoint_names, limit_file_size, run, tree,
+                  write_mnist)
 
 import common
 from common import checkpoints
@@ -21,7 +21,7 @@ from common.files import atomic_file
 from common.run_folder import read_settings
 
 SCRIPT = 'vanilla_gan.py'
-LAST = 'epoch_0004'
+LAST, DATA = 'epoch_0004', 'model.ckpt.data-00000-of-00001'
 NO_SPACE = OSError(errno.ENOSPC, 'No space left on device')
 
 
@@ -45,28 +45,22 @@ def copied(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / 'vanilla')
 
 
-# Damaged checkpoints: each of these damages the one in the folder `path`.
-
-def _truncate(path, name='model.ckpt.data-00000-of-00001'):
-    os.truncate(path / name, os.path.getsize(path / name) // 2)
+def _truncate(path):
+    os.truncate(path, os.path.getsize(path) // 2)
 
 
 def _flip_a_bit(path):
-    flip_a_bit(path / 'model.ckpt.data-00000-of-00001', 1_000_000)
+    with open(path, 'r+b') as file:
+        file.seek(100_000)
+        byte = file.read(1)[0]
+        file.seek(100_000)
+        file.write(bytes([byte ^ 1]))
 
 
-def _remove_data(path):
-    os.remove(path / 'model.ckpt.data-00000-of-00001')
-
-
-def _truncate_index(path):
-    _truncate(path, 'model.ckpt.index')
-
-
-@pytest.mark.parametrize('last, before', [(_flip_a_bit, _truncate), (_remove_data, _truncate_index)])
-def test_damaged_checkpoints_are_left_for_the_one_before(whole, copied, last, before):
-    last(copied / 'checkpoints' / LAST)
-    before(copied / 'checkpoints' / 'epoch_0003')
+@pytest.mark.parametrize('damage, file', [(_flip_a_bit, DATA), (os.remove, 'model.ckpt.index')])
+def test_damaged_checkpoints_are_left_for_the_one_before(whole, copied, damage, file):
+    damage(copied / 'checkpoints' / LAST / DATA)
+    _truncate(copied / 'checkpoints' / 'epoch_0003' / file)
     result = run(SCRIPT, '--resume', '--logdir', copied.parent)
     assert result.status == 0, result.err
     assert [name in line for name, line in zip((LAST, 'epoch_0003'), result.err.splitlines(), strict=True)] == [1, 1]
@@ -76,19 +70,19 @@ def test_damaged_checkpoints_are_left_for_the_one_before(whole, copied, last, be
 
 def test_all_checkpoints_damaged_or_the_one_asked_for(copied):
     for name in checkpoint_names(copied):
-        _truncate(copied / 'checkpoints' / name)
+        _truncate(copied / 'checkpoints' / name / DATA)
     before = tree(copied)
     result = run(SCRIPT, '--resume', '--logdir', copied.parent, '--epochs', 9)
     assert result.status == 2 and 'Traceback' not in result.err
     assert len(result.err.splitlines()) == 4 and '--overwrite' in result.err.splitlines()[-1]
-    _, sentence = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent).err.splitlines()
-    assert '--resume-from' in sentence  # another than the one that was asked for is not taken
+    # another than the one that was asked for is not taken
+    assert_refused(run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent), 'epoch_0003')
     assert tree(copied) == before
 
 
 def _edit_a_layer():
     dense = common.dense
-    common.dense = lambda x, n_outputs, **more: dense(x, n_outputs + (n_outputs == 512), **more)
+    common.dense = lambda x, n_outputs, **more: dense(x, n_outputs + 32 * (n_outputs == 512), **more)
 
 
 @pytest.mark.parametrize('edit', [_edit_a_layer, None])
@@ -96,7 +90,8 @@ def test_a_checkpoint_of_other_networks(copied, edit):
     if not edit:
         with tf.Graph().as_default(), tf.Session() as sess:
             tf.get_variable('of_another_model', ()).load(0, sess)
-            checkpoints.save(tf.train.Saver(), sess, copied / 'checkpoints', 5, 0)
+            for _ in range(2):  # as where the first could not be deleted when the run went back
+                checkpoints.save(tf.train.Saver(), sess, copied / 'checkpoints', 5, 0)
     before = tree(copied)
     name = LAST if edit else 'epoch_0005'
     assert_refused(run(SCRIPT, '--resume', '--logdir', copied.parent, before=edit), name, '--overwrite')
@@ -105,36 +100,37 @@ def test_a_checkpoint_of_other_networks(copied, edit):
 
 # A full disk, and other ways not to be able to write or delete
 
-# Smaller than a checkpoint, than an event file with a picture, and than settings.json.
-@pytest.mark.parametrize('size', [5_000_000, 50_000, 600])
 @pytest.mark.skipif(os.name != 'posix', reason='a limit is how the disk gets full here')
-def test_full_disk(whole, copied, size):
+def test_full_disk(whole, copied):
     """Going back to epoch 3, the disk is full before epoch 4 is saved again."""
-    result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent,
-                 before=functools.partial(limit_file_size, size))
-    assert_refused(result, copied, 'epoch_0003', '--resume', status=1)
-    # nor is anything half written left
-    assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']
+    for size in 300_000, 20_000, 600:  # smaller than a checkpoint, than an event file with a picture, settings.json
+        result = run(SCRIPT, '--resume-from', 3, '--logdir', copied.parent,
+                     before=functools.partial(limit_file_size, size))
+        assert_refused(result, copied, 'epoch_0003', '--resume', status=1)
+        # nor is anything half written left
+        assert sorted(os.listdir(copied / 'checkpoints')) == ['epoch_0002', 'epoch_0003']
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent))
     assert_same_run(copied, whole)
 
 
-def test_no_room_for_the_losses(whole, settings, tmp_path):
-    """A row of losses.csv is what finds the disk full, before there is a checkpoint."""
-    result = run(SCRIPT, *settings, '--logdir', tmp_path,
-                 before=functools.partial(fail_at, 'losses.csv', NO_SPACE, ['open']))
-    assert_refused(result, tmp_path, 'No space left on device', '--resume', status=1)
-    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path, '--max-steps', 8))
-    assert_same_run(tmp_path / 'vanilla', whole)
+def _undeletable(name, events=('os.remove', 'shutil.rmtree')):
+    return functools.partial(at_change, os.path.join('checkpoints', name), PermissionError(errno.EACCES, 'in use'),
+                             events)
 
 
 def test_a_checkpoint_that_cannot_be_deleted_is_reported_and_the_training_goes_on(whole, settings, tmp_path):
-    """As on Windows while a virus scanner reads it."""
-    result = run(SCRIPT, *settings, '--logdir', tmp_path, before=functools.partial(
-        fail_at, 'epoch_0001', PermissionError(errno.EACCES, 'in use'), ['os.remove', 'shutil.rmtree']))
+    """As on Windows while a virus scanner reads it. What is left of one is none; an old run's must not stay."""
+    result = run(SCRIPT, *settings, '--logdir', tmp_path, before=_undeletable('epoch_0001'))
     assert result.status == 0 and 'epoch_0001' in result.err and result.err.count('\n') == 1, result.err
     assert checkpoint_names(tmp_path / 'vanilla') == ['epoch_0001', 'epoch_0002', 'epoch_0003', LAST]
+    result = run(SCRIPT, '--resume-from', 2, '--logdir', tmp_path, '--max-steps', 9,
+                 before=_undeletable('epoch_0003', ['shutil.rmtree']))
+    assert result.status == 0 and 'epoch_0003' in result.err, result.err
+    assert checkpoint_names(tmp_path / 'vanilla') == ['epoch_0001', 'epoch_0002', 'epoch_0002-step_000001']
+    assert_ran(run(SCRIPT, '--resume', '--logdir', tmp_path))
     assert_same_run(tmp_path / 'vanilla', whole)
+    result = run(SCRIPT, *settings, '--logdir', tmp_path, '--overwrite', before=_undeletable(LAST))
+    assert result.status == 2 and '--logdir' in result.err and checkpoint_names(tmp_path / 'vanilla') == [LAST]
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/null'), reason='there is no device here')
@@ -156,9 +152,12 @@ def _read_one_line_of_the_log():
     threading.Thread(target=read, daemon=True).start()
 
 
-def test_a_log_that_nobody_reads(whole, settings, tmp_path):
-    """`python vanilla_gan.py | head -1`: the run goes on."""
-    run(SCRIPT, *settings, '--logdir', tmp_path, before=_read_one_line_of_the_log)
+def test_no_room_for_the_losses_and_a_log_that_nobody_reads(whole, settings, tmp_path):
+    """A row of losses.csv is what finds the disk full. As under `python vanilla_gan.py | head -1`, the run goes on."""
+    result = run(SCRIPT, *settings, '--logdir', tmp_path,
+                 before=functools.partial(at_change, 'losses.csv', NO_SPACE, ['open']))
+    assert_refused(result, tmp_path, 'No space left on device', '--resume', status=1)
+    run(SCRIPT, '--resume', '--logdir', tmp_path, before=_read_one_line_of_the_log)
     assert checkpoint_names(tmp_path / 'vanilla')[-1] == LAST
     assert_same_run(tmp_path / 'vanilla', whole)
 
