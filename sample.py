@@ -67,7 +67,7 @@ def parser():
                              'continuous code from -3 to 3 and back, another noise in each row; with --interpolate '
                              'each image of a grid becomes another and comes back')
 
-    size = result.add_argument_group('how many, from which noise')
+    size = result.add_argument_group('how many, how large, from which noise')
     size.add_argument('--columns', type=number(int, 1, high=500), metavar='N', help='columns of images (default: 10)')
     many = size.add_mutually_exclusive_group()
     many.add_argument('--rows', type=number(int, 1, high=500), metavar='N',
@@ -76,9 +76,9 @@ def parser():
                       help='number of images, instead of rows times columns; infogan: with random codes')
     size.add_argument('--seed', type=number(int, 0, high=2**31 - 1), metavar='N',
                       help='of everything that is random here (default: that of the training)')
+    size.add_argument('--scale', type=number(int, 1, high=32), metavar='N',
+                      help='a pixel of an image becomes N x N pixels (default: 2; 1 in --files)')
 
-    result.add_argument('--scale', type=number(int, 1, high=32), metavar='N',
-                        help='a pixel of an image becomes N x N pixels (default: 2; 1 in --files)')
     output = result.add_argument_group('output (one of these)').add_mutually_exclusive_group()
     output.add_argument('--out', type=path, metavar='FILE',
                         help='a picture, .png, or .gif with --animate (default: named after what it shows, in the '
@@ -98,17 +98,17 @@ def parse(argv=None):
     args = command.parse_args(argv)
     inputs = generator_inputs(load_script(args.model))
     args.of_epochs = args.animate and not (args.traversal or args.interpolate)
-    for applies, useless, why in (
-            (inputs == ('z',), ('label', 'digits'), f'on {args.model}'),
-            ('c' not in inputs, ('traversal',), f'on {args.model}'),
-            (args.files or args.npz or args.export, ('animate',), 'without a picture'),
-            (args.of_epochs, ('checkpoint', 'pretrained'), 'on the pictures of a training'),
-            (args.of_epochs or args.export, ('label', 'digits', 'traversal', 'interpolate', 'rows', 'columns', 'count',
-                                             'seed', 'scale'), 'on --export or the pictures of a training'),
-            (args.npz, ('scale',), 'on --npz')):
+    for applies, useless in (
+            ('c' not in inputs, ['traversal']),
+            (inputs == ('z',), ['label', 'digits']),
+            (args.npz, ['scale']),
+            (args.files or args.npz or args.export, ['animate']),
+            (args.of_epochs, ['checkpoint', 'pretrained']),
+            (args.of_epochs or args.export, ['label', 'digits', 'traversal', 'interpolate', 'rows', 'columns', 'count',
+                                             'seed', 'scale'])):
         for name in useless if applies else ():
-            if getattr(args, name) not in (None, False):
-                command.error(f'--{name} has no effect {why}')
+            if getattr(args, name) != command.get_default(name):
+                command.error(f'--{name} has no effect on {args.model}, or beside the other options')
     if args.out and not args.out.lower().endswith('.gif' if args.animate else '.png'):
         command.error(f'--out must end in .png, or in .gif with --animate, not {args.out!r}')
     if 'c' in inputs and not (args.label or args.digits or args.interpolate or args.count or args.of_epochs):
@@ -117,45 +117,45 @@ def parse(argv=None):
 
 
 def default_name(args, weights):
-    """The file name of a picture without --out: what it shows, and which weights drew it."""
+    """A file in the samples folder of the run, whose name says what is shown, and which weights drew it."""
     shows = 'traversal' if args.traversal else 'grid'
     for option in 'label', 'digits', 'interpolate':
         if value := getattr(args, option):
             shows = f'{option}-{pictures.in_a_file_name(str(value)[:20])}'
-    return f'{shows}-{weights}' + ('.gif' if args.animate else '.png')
+    return os.path.join(args.logdir, args.model, 'samples', f'{shows}-{weights}.{"gif" if args.animate else "png"}')
 
 
 def main(argv=None):
     args = parse(argv)
     notes = {'Software': shlex.join(['python', 'sample.py', *(sys.argv[1:] if argv is None else argv)])}
-    samples = os.path.join(args.logdir, args.model, 'samples')
     if args.of_epochs:
-        with pictures.writing(args.out or os.path.join(samples, default_name(args, 'all_epochs'))) as file:
-            pictures.write_gif(file, pictures.animate_epochs(samples), notes)
+        with pictures.writing(args.out or default_name(args, 'all_epochs')) as file:
+            pictures.write_gif(file, pictures.animate_epochs(os.path.join(args.logdir, args.model)), notes)
         return
     trained = (load_pretrained(args.model, args.logdir) if args.pretrained
                else load_trained_model(args.model, args.logdir, args.checkpoint))
-    print('from', trained.source)
+    print(args.model, 'from', trained.source)
     if args.export:
         with pictures.writing(args.export, atomic_folder) as folder:
             trained.export(folder)
         return
 
     seed = trained.args.seed if args.seed is None else args.seed
+    scale = args.scale or (1 if args.files else 2)
     notes['Comment'] = f'{args.model}, {trained.name}, seed {seed}'
     inputs = choose_inputs(args, trained, random_stream(seed, 'sample'))
     if args.files:
         with pictures.writing(args.files, atomic_folder) as folder:
-            pictures.write_files(folder, trained, inputs, args.scale or 1, notes)
+            pictures.write_files(folder, trained, inputs, scale, notes)
     elif args.npz:
         with pictures.writing(args.npz) as file:
             pictures.write_npz(file, trained, seed, inputs)
     else:
-        with pictures.writing(args.out or os.path.join(samples, default_name(args, trained.name))) as file:
+        with pictures.writing(args.out or default_name(args, trained.name)) as file:
             if args.animate:
-                pictures.write_gif(file, pictures.animate_inputs(args, trained, inputs, args.scale or 2), notes)
+                pictures.write_gif(file, pictures.animate_inputs(args, trained, inputs, scale), notes)
             else:
-                pictures.write_png(file, pictures.draw(trained, inputs, args.scale or 2), notes)
+                pictures.write_png(file, pictures.draw(trained, inputs, scale), notes)
 
 
 if __name__ == '__main__':

@@ -55,11 +55,11 @@ def draw(trained, inputs, scale):
     return tile(trained.generate(inputs.z, inputs.condition), inputs.rows, inputs.columns, scale)
 
 
-def animate_epochs(samples):
-    """The frames of `write_gif` from the pictures of a run's samples folder, which the training drew."""
-    files = glob.glob(os.path.join(glob.escape(samples), 'epoch_*.png'))
+def animate_epochs(run_dir):
+    """The frames of `write_gif` from the pictures that the training drew after each epoch."""
+    files = glob.glob(os.path.join(glob.escape(run_dir), 'samples', 'epoch_*.png'))
     if len(files) < 2:
-        raise UserError(f'--animate needs the pictures of two epochs, {samples} has {len(files)}: train for longer')
+        raise UserError(f'--animate needs the pictures of two epochs, {run_dir} has {len(files)}: train for longer')
     frames = []
     for file in sorted(files):
         with Image.open(file) as image:
@@ -116,9 +116,9 @@ def write_files(folder, trained, inputs, scale, notes):
     """Each image as a PNG of its own, named by its number and its class, or its category where it has codes."""
     names = [''] * len(inputs.z)
     if trained.n_classes:
-        of_classes = ([f'_category{number}' for number in range(trained.n_classes)] if trained.n_cont
-                      else [f'_{in_a_file_name(name)}' for name in trained.class_names])
-        names = [of_classes[number] for number in inputs.condition[:, trained.n_cont:].argmax(axis=1)]
+        numbers = inputs.condition[:, trained.n_cont:].argmax(axis=1)
+        names = ['_' + in_a_file_name(f'category{number}' if trained.n_cont else trained.class_names[number])
+                 for number in numbers]
     images = to_uint8(trained.generate(inputs.z, inputs.condition))
     for i, (image, name) in enumerate(zip(tqdm(images, unit=' images', disable=None, delay=1), names)):
         write_png(os.path.join(folder, f'{i:05}{name}.png'), enlarge(image, scale), notes)
