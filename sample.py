@@ -134,13 +134,13 @@ def main(argv=None):
         return
     trained = (load_pretrained(args.model, args.logdir) if args.pretrained
                else load_trained_model(args.model, args.logdir, args.checkpoint))
-    print(args.model, 'from', trained.source)
+    seed = trained.args.seed if args.seed is None else args.seed
+    print(f'{args.model}, seed {seed}, from {trained.source}')
     if args.export:
         with pictures.writing(args.export, atomic_folder) as folder:
             trained.export(folder)
         return
 
-    seed = trained.args.seed if args.seed is None else args.seed
     scale = args.scale or (1 if args.files else 2)
     notes['Comment'] = f'{args.model}, {trained.name}, seed {seed}'
     inputs = choose_inputs(args, trained, random_stream(seed, 'sample'))
