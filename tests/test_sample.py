@@ -1,7 +1,6 @@
 """sample.py and the models it loads: against the graphs that the training builds, and pixel by pixel."""
 
 import functools
-import io
 import json
 import os
 import shutil
@@ -207,11 +206,11 @@ def test_any_size_any_epoch(draw, load_once, logdir, refused):
     [picture] = read_frames(os.path.join(logdir, 'vanilla', 'samples', 'grid-epoch_0002.png'))
     images = load_once('vanilla', logdir, 2).generate(first_noise(26))
     assert_shows(untile(picture, 28, 2, 13), images)
+    refused('--scale', 'vanilla --rows 100 --scale 32')
     [short] = draw('vanilla --count 23 --columns 13 --scale 1 --checkpoint 2', out='short.png')
     assert_shows(untile(short, 28, 2, 13)[:23], images[:23])
     assert (short[28:, -3 * 28:] == 255).all()  # three images are missing in the last row
     assert pictures.to_uint8(np.array([-1, 0, 1, 1.5])).tolist() == [0, 128, 255, 255]
-    refused('--scale', 'vanilla --rows 100 --scale 32')
 
 
 @pytest.mark.parametrize('options, labels', [
@@ -298,8 +297,8 @@ def test_a_failed_write_leaves_what_was_there(draw, refused, tmp_path, monkeypat
     (tmp_path / 'old.png').write_bytes(b'old')
     os.makedirs(tmp_path / 'folder.png' / 'full')
     os.symlink(os.devnull, tmp_path / 'device')
-    for option, name in (('out', 'folder.png'), ('files', 'folder.png'), ('export', 'folder.png'), ('npz', 'device')):
-        refused(name, f'vanilla --{option} {name}')
+    for option, name in (('--out', 'folder.png'), ('--files', 'folder.png'), ('--npz', 'device')):
+        refused(name, f'vanilla {option} {name}')
 
     def full(path, *_):
         with open(path, 'wb') as file:
@@ -354,21 +353,16 @@ def test_the_pretrained_generators_of_the_repository(draw, monkeypatch, model):
 
 
 def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatch):
-    with open(os.path.join(pretrained.FOLDER, 'vanilla.npz'), 'rb') as file:
-        good = file.read()
+    with np.load(os.path.join(pretrained.FOLDER, 'vanilla.npz')) as content:
+        weights = dict(content)
     monkeypatch.setattr(pretrained, 'FOLDER', str(tmp_path))
     refused('vanilla', 'vanilla --pretrained')
-    with np.load(io.BytesIO(good)) as content:
-        weights = dict(content)
     kernel = weights.pop('generator/dense/kernel')
-    for bad in (good[:100_000], good[:100_000] + b'damage' + good[100_006:], weights,
-                {**weights, 'generator/dense/kernel': kernel[:-1]}):
-        if isinstance(bad, bytes):
-            (tmp_path / 'vanilla.npz').write_bytes(bad)
-        else:
-            np.savez('vanilla.npz', **bad)
-        refused('vanilla.npz', 'vanilla --pretrained', str(tmp_path / 'logdir'))
-    assert not (tmp_path / 'logdir').exists()
+    for changed in {}, {'generator/dense/kernel': kernel[:-1]}:
+        np.savez('vanilla.npz', **weights, **changed)
+        refused('vanilla.npz', 'vanilla --pretrained')
+    os.truncate('vanilla.npz', 100_000)
+    refused('vanilla.npz', 'vanilla --pretrained')
 
 
 # The command line
@@ -379,7 +373,7 @@ def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatc
     vanilla [--animate] --export a; infogan --traversal [--animate] --files a; vanilla [--animate] --npz a
     vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg; vanilla --export a [--rows] 3
     vanilla --npz a [--scale] 2; cgan --export a [--label] 3; vanilla --count 5 [--rows] 2; vanilla --checkpoint [x]
-    vanilla --npz a [--files] b; cgan --label [13]; cgan --digits [c]at
+    vanilla --npz a [--files] b; cgan --label [13]; cgan --digits A[?]
     infogan --category [12]'''.strip().replace('\n', ';').split(';'))
 def test_refuses_what_is_wrong_or_would_have_no_effect(draw, refused, tmp_path, command):
     refused(command[command.index('[') + 1:command.index(']')], command.replace('[', '').replace(']', ''))
