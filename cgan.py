@@ -57,12 +57,7 @@ def discriminator(x, y, alpha=0.2):  # listing 6
 
 
 def sample_condition(n_sample_display, n_classes):  # listing 8
-    """
-    The labels of the sample grid, the classes in turn: the chapter's sample_y
-    @param n_sample_display: number of samples
-    @param n_classes: number of classes
-    @return: one-hot (n_sample_display, n_classes)
-    """
+    """The chapter's sample_y, (n_sample_display, n_classes): the classes in turn, one-hot."""
     sample_y = np.zeros(shape=(n_sample_display, n_classes))
     for i in range(n_sample_display):
         j = i % n_classes
@@ -71,12 +66,7 @@ def sample_condition(n_sample_display, n_classes):  # listing 8
 
 
 def build_graph(args, n_classes):
-    """
-    Placeholders, networks, losses and optimizers
-    @param args: from `parser`
-    @param n_classes: number of classes of the labels
-    @return: tensors and operations by the chapter's names; `samples` are the images to look at
-    """
+    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 4)
@@ -142,8 +132,7 @@ def train(args):  # listing 9
             for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size,
                                                       seed=run.rng('shuffle'),
                                                       start=run.step_in_epoch):
-                batch_z = run.rng('noise').uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x, gan.y: batch_y})

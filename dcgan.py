@@ -19,8 +19,7 @@ def generator(z, n_channel, training=True):  # listing 6
     Generator network for DCGAN
     @param z: input of random samples, (batch, noise_size) in [-1, 1]
     @param n_channel: number of output channels
-    @param training: whether to return the output in training mode
-                     (normalized with statistics of the current batch)
+    @param training: normalize with statistics of the batch instead of their moving averages
     @return: output of the generator network, (batch, 32, 32, n_channel) in [-1, 1]
     """
     with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
@@ -42,8 +41,7 @@ def discriminator(x, alpha=0.2, training=True):  # listing 3
     Discriminator network for DCGAN
     @param x: input samples, can be real or generated samples, (batch, 32, 32, channels) in [-1, 1]
     @param alpha: leaky relu factor
-    @param training: whether to return the output in training mode
-                     (normalized with statistics of the current batch)
+    @param training: normalize with statistics of the batch instead of their moving averages
     @return: output logits, (batch, 1)
     """
     with tf.variable_scope('discriminator', reuse=tf.AUTO_REUSE):
@@ -61,11 +59,7 @@ def discriminator(x, alpha=0.2, training=True):  # listing 3
 
 
 def build_graph(args):
-    """
-    Placeholders, networks, losses and optimizers
-    @param args: from `parser`
-    @return: tensors and operations by the chapter's names; `samples` are the images to look at
-    """
+    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 7)
@@ -136,14 +130,12 @@ def train(args):  # listing 9
         for epoch in run.epochs():
             for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'),
                                        start=run.step_in_epoch):
-                batch_z = run.rng('noise').uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x})
                 for _ in range(args.generator_updates):
-                    _, g_loss_batch = sess.run(
-                        [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
+                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'

@@ -24,8 +24,7 @@ def generator(z, c, n_channel, training=True):  # listing 3
     @param z: input of random samples, (batch, noise_size) in [-1, 1]
     @param c: latent features for the input samples, (batch, n_cont + n_classes)
     @param n_channel: number of output channels
-    @param training: whether to return the output in training mode
-                     (normalized with statistics of the current batch)
+    @param training: normalize with statistics of the batch instead of their moving averages
     @return: output of the generator network, (batch, 32, 32, n_channel) in [-1, 1]
     """
     with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
@@ -49,8 +48,7 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):  # listing 
     @param x: input samples, can be real or generated samples, (batch, 32, 32, channels) in [-1, 1]
     @param n_classes, n_cont: number of categorical and of continuous latent variables
     @param alpha: leaky relu factor
-    @param training: whether to return the output in training mode
-                     (normalized with statistics of the current batch)
+    @param training: normalize with statistics of the batch instead of their moving averages
     @return: discriminator logits (batch, 1), posterior for the continuous variable: its mean
              (batch, n_cont), posterior for the categorical variable: its logits (batch, n_classes)
     """
@@ -112,10 +110,7 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):  # listing
 
 
 def sample_condition(n_sample_display, n_classes):  # listing 12
-    """
-    The chapter's sample_c, (n_sample_display, n_cont + n_classes): the categories in turn, the
-    first continuous code -3 in the first ten images, then -1, ...
-    """
+    """The chapter's sample_c: the categories in turn, the first continuous code -3, then -1, ..."""
     sample_c = np.zeros((n_sample_display, n_cont + n_classes))
     for i in range(n_sample_display):
         j = i % n_classes
@@ -125,11 +120,7 @@ def sample_condition(n_sample_display, n_classes):  # listing 12
 
 
 def build_graph(args):
-    """
-    Placeholders, networks, losses and optimizers
-    @param args: from `parser`
-    @return: tensors and operations by the chapter's names; `samples` are the images to look at
-    """
+    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 2)
@@ -206,8 +197,7 @@ def train(args):  # listing 13
         for epoch in run.epochs():
             for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'),
                                        start=run.step_in_epoch):
-                batch_z = run.rng('noise').uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
                 batch_c = gen_condition_variable(
                     args.batch_size, args.n_classes, n_cont, run.rng('code'))
                 _, summary, d_loss_batch = sess.run(
@@ -216,8 +206,7 @@ def train(args):  # listing 13
                 for _ in range(args.generator_updates):
                     _, g_loss_batch = sess.run(
                         [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.c: batch_c})
-                # Where D answers 0.5 to every image, the losses without the information loss are
-                # 1.386 (2 ln 2) and 0.693 (ln 2).
+                # Without the information loss 1.386 (2 ln 2) and 0.693 (ln 2) where D is undecided.
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'

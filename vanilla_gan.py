@@ -51,11 +51,7 @@ def discriminator(x, alpha=0.2):  # listing 7
 
 
 def build_graph(args):
-    """
-    Placeholders, networks, losses and optimizers
-    @param args: from `parser`
-    @return: tensors and operations by the chapter's names; `samples` are the images to look at
-    """
+    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 8)
@@ -121,16 +117,14 @@ def train(args):  # listing 14
                                        start=run.step_in_epoch):
                 # The last batch has 112 of the 70,000 images and 128 noise vectors, as in the
                 # listing: the losses are means, so the two need not match.
-                batch_z = run.rng('noise').uniform(
-                    -1, 1, size=(args.batch_size, args.noise_size))
+                batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x})
                 # Twice by default: telling real from fake is the easier task, and a discriminator
                 # that has learned it leaves the generator nothing to learn from.
                 for _ in range(args.generator_updates):
-                    _, g_loss_batch = sess.run(
-                        [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
+                    _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
                 # Where D is undecided, with 0.5 for all, they are 1.386 (2 ln 2) and 0.693 (ln 2).
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)

@@ -1,11 +1,9 @@
 """The layers of the networks: dense, convolution, batch normalization, and `flatten`.
 
-Same names, arguments and meaning as the chapter's wrappers around `tf.layers`,
-which need an old Keras (`tf_keras`) today. All weights start from a normal
-distribution with mean 0 and standard deviation 0.02 (chapter, sections
-"Vanilla GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases
-from 0. Inside a `tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of
-a network finds the variables of the first, as with `tf.layers`.
+Same names, arguments and meaning as the chapter's wrappers around `tf.layers`, which need an old Keras (`tf_keras`)
+today. All weights start from a normal distribution with mean 0 and standard deviation 0.02 (chapter, sections "Vanilla
+GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases from 0. Inside a
+`tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of a network finds the variables of the first.
 """
 
 import zlib
@@ -71,9 +69,8 @@ def batch_norm(x, training, epsilon=1e-5, momentum=0.9):
     """Batch normalization over all axes but the last (Ioffe & Szegedy 2015).
 
     @param x: (batch, channels) or (batch, h, w, channels)
-    @param training: True normalizes with the mean and variance of this batch
-        and adds the updates of the moving averages to `tf.GraphKeys.UPDATE_OPS`;
-        False normalizes with the moving averages
+    @param training: True normalizes with the mean and variance of this batch, and adds the updates of the moving
+        averages to `tf.GraphKeys.UPDATE_OPS`; False normalizes with the moving averages
     @param epsilon: added to the variance
     @param momentum: share of the old moving average that an update keeps
     @return: tensor of the shape of x, scaled and shifted by the trained gamma and beta

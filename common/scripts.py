@@ -15,10 +15,8 @@ SCRIPTS = {'vanilla': 'vanilla_gan',
 def load_script(model):
     """The module of a model in SCRIPTS.
 
-    It describes its model: MODEL, parser() with all defaults, generator(...),
-    build_graph(args) or, where there are labels, build_graph(args, n_classes),
-    and sample_condition(n_sample_display, n_classes), where there are labels or
-    codes.
+    It has MODEL, parser(), generator(...), build_graph(args) or, with labels, build_graph(args, n_classes), and with
+    labels or codes sample_condition(n_sample_display, n_classes).
     """
     return importlib.import_module(SCRIPTS[model])
 

@@ -1,13 +1,12 @@
 """What must be set before TensorFlow is imported, the import, and the settings of a session.
 
-Importing the package `common` makes these settings; every module that needs
-TensorFlow then says `import tensorflow.compat.v1 as tf`. What the user has
-already set in the environment is respected, and eager execution stays as it is:
-each graph here is a `tf.Graph()` of its own.
+Importing the package `common` makes these settings; every module that needs TensorFlow then says
+`import tensorflow.compat.v1 as tf`. What the user has set in the environment is respected, and eager execution stays as
+it is: each graph here is a `tf.Graph()` of its own.
 """
 
+import contextlib
 import os
-import re
 
 # oneDNN's matrix and convolution kernels, which TensorFlow leaves off by default on CPUs with AVX2 only: with its own
 # convolutions a DCGAN step takes twice as long.
@@ -42,11 +41,7 @@ def device_name():
 
 
 def session_config(mixed_precision=False):
-    """The `tf.ConfigProto` of a session.
-
-    mixed_precision: multiply and convolve in bfloat16; weights, Adam and statistics stay float32. Only where
-    `bfloat16_missing()` is None.
-    """
+    """The `tf.ConfigProto` of a session; mixed_precision: multiply and convolve in bfloat16, all else in float32."""
     config = tf.ConfigProto()
     config.gpu_options.allow_growth = True  # otherwise sampling beside a training would find the GPU's memory taken
     if mixed_precision:
@@ -57,15 +52,11 @@ def session_config(mixed_precision=False):
 def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
     """Why --mixed-precision cannot be used here, as a sentence; None where it can.
 
-    Without instructions for bfloat16 oneDNN's kernels either end the process
-    (AVX2 and below) or emulate it, with a DCGAN step that takes twice as long as
-    in float32 (AVX-512): so this is asked first.
+    Without instructions for bfloat16 oneDNN's kernels end the process, or emulate it, slower than float32.
     """
-    try:
-        with open(cpuinfo_file) as file:
-            flags = re.search(r'^flags\s*:(.*)$', file.read(), re.MULTILINE)
-    except OSError:
-        return 'it is not known whether this processor computes in bfloat16: leave out --mixed-precision'
-    if not flags or not BFLOAT16_FLAGS & set(flags[1].split()):
-        return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'
-    return None
+    flags = ''
+    with contextlib.suppress(OSError), open(cpuinfo_file) as file:
+        flags = file.read()
+    if BFLOAT16_FLAGS & set(flags.split()):
+        return None
+    return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'

@@ -1,24 +1,17 @@
 """The two convolutions of the networks, 5x5 with stride 2, and how a CPU does them with fewer multiplications.
 
-On a CPU, convolutions are nearly all of a DCGAN step. Winograd convolution
-(Lavin & Gray 2016, arXiv:1509.09308) takes a third off the step, with the same
-result up to float rounding:
+On a CPU, convolutions are nearly all of a DCGAN step. Winograd convolution (Lavin & Gray 2016, arXiv:1509.09308) takes
+a third off the step, with the same result up to float rounding:
 
-1. A convolution with stride 2 treats even and odd pixels apart. With each
-   block of 2x2 pixels taken as one pixel of 4 times the channels, it is one
-   with stride 1 and a kernel of 3x3 (of 6x6 pixels; the sixth is zero).
-2. Along one side, 4 neighbouring outputs of 3 taps depend on 6 inputs. They
-   are coefficients of a product of polynomials: evaluate both factors at 6
-   points, multiply point by point, interpolate. That is 6 multiplications
-   instead of 12, in two dimensions 36 instead of 144. Evaluation and
-   interpolation are constant matrices, shared by all channels.
-3. At each point the sum over the channels is a matrix product.
+1. A convolution with stride 2 treats even and odd pixels apart. With each block of 2x2 pixels taken as one pixel of 4
+   times the channels, it is one with stride 1 and a kernel of 3x3 (of 6x6 pixels; the sixth is zero).
+2. Along one side, 4 neighbouring outputs of 3 taps depend on 6 inputs. They are coefficients of a product of
+   polynomials: evaluate both factors at 6 points, multiply point by point, interpolate. That is 6 multiplications
+   instead of 12, in two dimensions 36 instead of 144. Evaluation and interpolation are constant matrices.
+3. At each point the sum over the channels is a matrix product. The kernel is brought to the points for each batch anew,
+   so batches below 32 images lose.
 
-The kernel is brought to the points for each batch anew, so small batches gain
-less, and batches below 32 images lose.
-
-`GAN_DIRECT_CONVOLUTION=1` in the environment, or a GPU, leaves everything to
-TensorFlow's own operations.
+`GAN_DIRECT_CONVOLUTION=1` in the environment, or a GPU, leaves everything to TensorFlow's own operations.
 """
 
 import contextlib
@@ -37,8 +30,7 @@ POINTS = (0, 0.75, -0.75, 1.5, -1.5)
 N_POINTS = len(POINTS) + 1
 TAPS = 3
 TILE = N_POINTS + 1 - TAPS  # outputs from one set of points
-# Below, the matrix products are too thin to gain; channels are those of the larger image.
-MIN_CHANNELS = 16
+MIN_CHANNELS = 16  # of the larger image; below, the matrix products are too thin to gain
 
 
 def is_direct():
@@ -66,7 +58,13 @@ def conv2d(x, kernel):
     """
     if not _gains(kernel, *x.shape[1:3]):
         return tf.nn.conv2d(x, kernel, strides=2, padding='SAME')
-    return _conv2d_winograd(x, kernel)
+    height, width, channels, filters = x.shape[1] // 2, x.shape[2] // 2, 4 * x.shape[3], kernel.shape[3]
+    to_points, from_points = _matrices(height, width)
+    blocks = tf.reshape(x, [-1, height, 2, width, channels // 2])
+    blocks = tf.reshape(tf.transpose(blocks, [1, 3, 0, 2, 4]), [height, width, -1])
+    points = _multiply(_on_both_sides(*to_points, blocks), _kernel_at_points(kernel))
+    outputs = tf.reshape(_on_both_sides(*from_points, points), [height, width, -1, filters])
+    return tf.transpose(outputs, [2, 0, 1, 3])
 
 
 def conv2d_transpose(y, kernel):
@@ -76,11 +74,18 @@ def conv2d_transpose(y, kernel):
     @param kernel: (height, width, channels, filters)
     @return: (batch, 2h, 2w, channels)
     """
-    height, width = 2 * y.shape[1], 2 * y.shape[2]
-    if not _gains(kernel, height, width):
-        return tf.nn.conv2d_transpose(y, kernel, [tf.shape(y)[0], height, width, kernel.shape[2]], strides=2,
+    height, width, channels = y.shape[1], y.shape[2], kernel.shape[2]
+    if not _gains(kernel, 2 * height, 2 * width):
+        return tf.nn.conv2d_transpose(y, kernel, [tf.shape(y)[0], 2 * height, 2 * width, channels], strides=2,
                                       padding='SAME')
-    return _conv2d_transpose_winograd(y, kernel)
+    # Each step of conv2d transposed, in reverse order.
+    to_points, from_points = _matrices(height, width)
+    outputs = tf.reshape(tf.transpose(y, [1, 2, 0, 3]), [height, width, -1])
+    points = _on_both_sides(*(matrix.T for matrix in from_points), outputs)
+    points = _multiply(points, _kernel_at_points(kernel), transpose_b=True)
+    blocks = _on_both_sides(*(matrix.T for matrix in to_points), points)
+    blocks = tf.reshape(blocks, [height, width, -1, 2, 2 * channels])
+    return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4]), [-1, 2 * height, 2 * width, channels])
 
 
 def _gains(kernel, height, width):
@@ -88,59 +93,50 @@ def _gains(kernel, height, width):
             and height % (2 * TILE) == 0 and width % (2 * TILE) == 0)
 
 
-def _transforms():
-    """
-    Matrices with outputs = interpolation @ ((kernel @ taps) * (inputs @ pixels)) in one dimension (Toom and Cook)
-    @return: inputs (6, 6), kernel (6, 3), interpolation (4, 6)
-    """
-    def powers(n):
-        return np.vstack([np.vander(POINTS, n, increasing=True), np.eye(n)[-1]])  # the last row is infinity
-    return np.linalg.inv(powers(N_POINTS)).T, powers(TAPS), powers(TILE).T
+def _powers(n):
+    """The matrix that evaluates polynomials of n coefficients at all points: (6, n); the last row is infinity."""
+    return np.vstack([np.vander(POINTS, n, increasing=True), np.eye(n)[-1]])
 
 
 def _side(n_blocks):
+    """The filter at all tiles along a side of n_blocks blocks, and as many outputs (Toom and Cook).
+
+    Returns (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) from points to outputs.
     """
-    The filter at all tiles along a side of the image
-    @param n_blocks: length of the side in blocks, which is also the number of outputs
-    @return: (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) from points to outputs
-    """
-    inputs, _, interpolation = _transforms()
     tiles = n_blocks // TILE
     to_points = np.zeros((tiles, N_POINTS, n_blocks + 2))  # a block of padding at each end
     from_points = np.zeros((n_blocks, tiles, N_POINTS))
     for tile in range(tiles):
         start = tile * TILE
-        to_points[tile, :, start:start + N_POINTS] = inputs
-        from_points[start:start + TILE, tile] = interpolation
+        to_points[tile, :, start:start + N_POINTS] = np.linalg.inv(_powers(N_POINTS)).T
+        from_points[start:start + TILE, tile] = _powers(TILE).T
     return to_points[:, :, 1:-1], from_points
 
 
+def _matrices(height, width):
+    """The matrices for `_on_both_sides` from h x w blocks to points, and from points to outputs.
+
+    The points are in the order (tile, point) along the rows, (point, tile) along the columns: the tiles of a row and
+    the batch are then neighbours and become the rows of one matrix product.
+    """
+    rows_to, rows_from = _side(height)
+    columns_to, columns_from = _side(width)
+    columns_to, columns_from = columns_to.swapaxes(0, 1), columns_from.swapaxes(1, 2)
+    return ((rows_to.reshape(-1, height), columns_to.reshape(-1, width)),
+            (rows_from.reshape(height, -1), columns_from.reshape(width, -1)))
+
+
 def _kernel_at_points(kernel):
-    """(5, 5, channels, filters) -> (1, 36, 4 * channels, filters), the channels in the order of `_blocks`."""
-    _, taps, _ = _transforms()
+    """(5, 5, channels, filters) -> (1, 36, 4 * channels, filters), the channels in the order of the blocks'."""
     side = np.zeros((N_POINTS, 2, 5))  # point, pixel in block, pixel of the kernel
     for pixel in range(5):
         # The padding of 'SAME' is 1 in front, that of the blocks 2.
         tap, phase = divmod(pixel + 1, 2)
-        side[:, phase, pixel] = taps[:, tap]
+        side[:, phase, pixel] = _powers(TAPS)[:, tap]
     both = np.einsum('apk,bql->abpqkl', side, side).reshape(-1, 25)
     channels, filters = kernel.shape[2:]
     points = tf.matmul(tf.constant(both, tf.float32), tf.reshape(kernel, [25, -1]))
     return tf.reshape(points, [1, N_POINTS**2, 4 * channels, filters])
-
-
-def _blocks(x):
-    """(batch, 2h, 2w, channels) -> (h, w, batch * 4 * channels)"""
-    _, height, width, channels = x.shape
-    x = tf.reshape(x, [-1, height // 2, 2, width // 2, 2 * channels])
-    return tf.reshape(tf.transpose(x, [1, 3, 0, 2, 4]), [height // 2, width // 2, -1])
-
-
-def _pixels(blocks, channels):
-    """The reverse of `_blocks`."""
-    height, width, _ = blocks.shape
-    blocks = tf.reshape(blocks, [height, width, -1, 2, 2 * channels])
-    return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4]), [-1, 2 * height, 2 * width, channels])
 
 
 def _on_both_sides(rows, columns, image):
@@ -151,40 +147,9 @@ def _on_both_sides(rows, columns, image):
     return tf.matmul(tf.constant(np.tile(columns, (len(rows), 1, 1)), tf.float32), out)
 
 
-def _matrices(height, width):
-    """
-    For h x w blocks
-    @return: the arguments of `_on_both_sides` from blocks to points and from points to outputs. The points are in the
-             order (tile, point) along the rows, (point, tile) along the columns: the tiles of a row and the batch are
-             then neighbours and become the rows of one matrix product.
-    """
-    rows_to, rows_from = _side(height)
-    columns_to, columns_from = _side(width)
-    columns_to, columns_from = columns_to.swapaxes(0, 1), columns_from.swapaxes(1, 2)
-    return ((rows_to.reshape(-1, height), columns_to.reshape(-1, width)),
-            (rows_from.reshape(height, -1), columns_from.reshape(width, -1)))
-
-
-def _conv2d_winograd(x, kernel):
-    height, width, channels = x.shape[1] // 2, x.shape[2] // 2, 4 * x.shape[3]
-    filters = kernel.shape[3]
-    to_points, from_points = _matrices(height, width)
-    points = _on_both_sides(*to_points, _blocks(x))
-    points = tf.reshape(points, [height // TILE, N_POINTS**2, -1, channels])
-    points = tf.matmul(points, _kernel_at_points(kernel))
-    points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
-    outputs = tf.reshape(_on_both_sides(*from_points, points), [height, width, -1, filters])
-    return tf.transpose(outputs, [2, 0, 1, 3])
-
-
-def _conv2d_transpose_winograd(y, kernel):
-    # Each step of _conv2d_winograd transposed, in reverse order.
-    height, width, filters = y.shape[1:]
-    channels = kernel.shape[2]
-    to_points, from_points = _matrices(height, width)
-    outputs = tf.reshape(tf.transpose(y, [1, 2, 0, 3]), [height, width, -1])
-    points = _on_both_sides(*(matrix.T for matrix in from_points), outputs)
-    points = tf.reshape(points, [height // TILE, N_POINTS**2, -1, filters])
-    points = tf.matmul(points, _kernel_at_points(kernel), transpose_b=True)
-    points = tf.reshape(points, [len(to_points[0]), len(to_points[1]), -1])
-    return _pixels(_on_both_sides(*(matrix.T for matrix in to_points), points), channels)
+def _multiply(points, kernel, transpose_b=False):
+    """At each point the sum over the channels, or over the filters: (a, b, n) -> (a, b, m)."""
+    rows, columns, _ = points.shape
+    channels = kernel.shape[3 if transpose_b else 2]
+    out = tf.matmul(tf.reshape(points, [rows // N_POINTS, N_POINTS**2, -1, channels]), kernel, transpose_b=transpose_b)
+    return tf.reshape(out, [rows, columns, -1])

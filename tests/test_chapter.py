@@ -1,5 +1,6 @@
 """The chapter's listings, typed line by line after the README's recipe, run and print what they should."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -8,61 +9,10 @@ import textwrap
 
 import pytest
 
-from common.scripts import ROOT
+from common.scripts import ROOT, load_script
 from runs import write_mnist
 
-DENSE_NETWORKS = """
-def generator(z, alpha=0.2):
-    with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
-        fc1 = dense(z, 256)
-        fc1 = tf.nn.leaky_relu(fc1, alpha)
-        fc2 = dense(fc1, 512)
-        fc2 = tf.nn.leaky_relu(fc2, alpha)
-        fc3 = dense(fc2, 1024)
-        fc3 = tf.nn.leaky_relu(fc3, alpha)
-        out = dense(fc3, 28 * 28)
-        out = tf.tanh(out)
-        return out
-def discriminator(x, alpha=0.2):
-    with tf.variable_scope('discriminator', reuse=tf.AUTO_REUSE):
-        fc1 = dense(x, 1024)
-        fc1 = tf.nn.leaky_relu(fc1, alpha)
-        fc2 = dense(fc1, 512)
-        fc2 = tf.nn.leaky_relu(fc2, alpha)
-        fc3 = dense(fc2, 256)
-        fc3 = tf.nn.leaky_relu(fc3, alpha)
-        out = dense(fc3, 1)
-        return out
-"""
-CONVOLUTIONAL_NETWORKS = """
-def discriminator(x, alpha=0.2, training=True):
-    with tf.variable_scope('discriminator', reuse=tf.AUTO_REUSE):
-        conv1 = conv2d(x, 64)
-        conv1 = tf.nn.leaky_relu(conv1, alpha)
-        conv2 = conv2d(conv1, 128)
-        conv2 = batch_norm(conv2, training=training)
-        conv2 = tf.nn.leaky_relu(conv2, alpha)
-        conv3 = conv2d(conv2, 256)
-        conv3 = batch_norm(conv3, training=training)
-        conv3 = tf.nn.leaky_relu(conv3, alpha)
-        fc = flatten(conv3)
-        out = dense(fc, 1)
-        return out
-def generator(z, n_channel, training=True):
-    with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
-        fc = dense(z, 256 * 4 * 4, activation=tf.nn.relu)
-        fc = tf.reshape(fc, (-1, 4, 4, 256))
-        trans_conv1 = transpose_conv2d(fc, 128)
-        trans_conv1 = batch_norm(trans_conv1, training=training)
-        trans_conv1 = tf.nn.relu(trans_conv1)
-        trans_conv2 = transpose_conv2d(trans_conv1, 64)
-        trans_conv2 = batch_norm(trans_conv2, training=training)
-        trans_conv2 = tf.nn.relu(trans_conv2)
-        trans_conv3 = transpose_conv2d(trans_conv2, n_channel)
-        out = tf.tanh(trans_conv3)
-        return out
-"""
-# The placeholders after `data` has been loaded, the losses, the optimizers and the loop, which the sections share.
+# What the sections share; their networks are the scripts', word for word.
 PROGRAM = """
 data = {loader}()
 print("Training dataset shape:", data.shape)
@@ -115,11 +65,10 @@ with tf.Session() as sess:
 print(gen_samples.shape, len(d_vars), len(g_vars))
 """
 MODELS = {
-    'vanilla': ({'loader': 'load_dataset', 'networks': DENSE_NETWORKS, 'inputs': 'z', 'sampling': 'z', 'size': 28},
+    'vanilla': ({'loader': 'load_dataset', 'inputs': 'z', 'sampling': 'z', 'size': 28},
                 '(130, 784)', '(40, 784) 8 8'),
-    'dcgan': ({'loader': 'load_dataset_pad', 'networks': CONVOLUTIONAL_NETWORKS, 'inputs': 'z, image_size[2]',
-               'sampling': 'z, image_size[2], training=False', 'size': 32},
-              '(130, 32, 32, 1)', '(40, 32, 32, 1) 12 12')}
+    'dcgan': ({'loader': 'load_dataset_pad', 'inputs': 'z, image_size[2]', 'size': 32,
+               'sampling': 'z, image_size[2], training=False'}, '(130, 32, 32, 1)', '(40, 32, 32, 1) 12 12')}
 
 
 def recipe():
@@ -132,8 +81,9 @@ def recipe():
 @pytest.mark.parametrize('model', MODELS)
 def test_the_typed_chapter(model, tmp_path):
     parts, data_shape, end = MODELS[model]
+    networks = ''.join(map(inspect.getsource, (load_script(model).generator, load_script(model).discriminator)))
     write_mnist(tmp_path / 'mnist_data', images=130)
-    program = recipe().replace('data = load_dataset()', '') + PROGRAM.format(**parts)
+    program = recipe().replace('data = load_dataset()', '') + PROGRAM.format(networks=networks, **parts)
     result = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True,
                             env={**os.environ, 'PYTHONPATH': ROOT, 'MPLBACKEND': 'agg'})
     assert result.returncode == 0, result.stderr
