@@ -17,16 +17,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
 
 
-def number(convert, low, low_allowed=True, high=float('inf')):
-    """An argparse type: a number in [low, high], or in (low, high] where `low_allowed` is False."""
+def number(convert, low, high=sys.float_info.max):
+    """An argparse type: a finite number in [low, high]; convert: int or float."""
     def parse(text):
         value = convert(text)
-        if not (low <= value <= high) or (value == low and not low_allowed) or value == float('inf'):
-            above = f'at least {low}' if low_allowed else f'above {low}'
-            limit = '' if high == float('inf') else f' and at most {high}'
-            raise argparse.ArgumentTypeError(f'must be {above}{limit}, not {text}')
+        if not low <= value <= high:
+            limit = f' and at most {high}' if high < sys.float_info.max else ''
+            raise argparse.ArgumentTypeError(f'must be at least {low}{limit}, not {text}')
         return value
-    parse.__name__ = {int: 'whole number', float: 'number'}[convert]
+    parse.__name__ = 'number'
     return parse
 
 
@@ -40,22 +39,7 @@ def path(text):
 
 
 positive_int = number(int, 1)
-positive_float = number(float, 0, low_allowed=False)
 nonnegative_float = number(float, 0)
-
-
-def add_data_arguments(parser):
-    """What `load_dataset` is to read."""
-    parser.add_argument('--data-dir', type=path, default=DEFAULT_DATA_DIR, metavar='DIR',
-                        help='folder of the data; MNIST and Fashion-MNIST are downloaded into it where it is missing '
-                             'or empty (default: %(default)s)')
-    parser.add_argument('--dataset', choices=DATASETS, default='mnist',
-                        help='which images; docs/data.md says where each is looked for (default: %(default)s)')
-    parser.add_argument('--split', choices=('all', 'train'), default='all',
-                        help='all: train on the test images, too, as the chapter does; train: leave them out '
-                             '(default: %(default)s)')
-    parser.add_argument('--invert', action='store_true', help='swap black and white: for dark-on-light images')
-    parser.add_argument('--transpose', action='store_true', help='swap rows and columns: for EMNIST')
 
 
 def training_parser(description, epochs):
@@ -64,60 +48,61 @@ def training_parser(description, epochs):
     description: first sentences of the script's --help; epochs: default of --epochs, the chapter's number for its
     models. Returns a Parser, to which a script may add arguments of its own.
     """
+    def add(group, option, type, default, metavar, text):
+        group.add_argument(option, type=type, default=default, metavar=metavar, help=f'{text} (default: %(default)s)')
+
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    training = parser.add_argument_group('training (the defaults are the chapter\'s)')
-    training.add_argument('--epochs', type=positive_int, default=epochs, metavar='N',
-                          help='passes over the data (default: %(default)s)')
-    training.add_argument('--batch-size', type=positive_int, default=128, metavar='N',
-                          help='images in a batch (default: %(default)s)')
-    training.add_argument('--noise-size', type=positive_int, default=100, metavar='N',
-                          help='length of the noise vector z, uniform in [-1, 1] (default: %(default)s)')
-    training.add_argument('--d-learning-rate', type=positive_float, default=0.0002, metavar='RATE',
-                          help='Adam\'s learning rate for the discriminator (default: %(default)s)')
-    training.add_argument('--g-learning-rate', type=positive_float, default=0.0002, metavar='RATE',
-                          help='Adam\'s learning rate for the generator; the chapter suggests '
-                               '0.001 as an alternative (default: %(default)s)')
-    training.add_argument('--beta1', type=number(float, 0, high=0.999), default=0.5, metavar='BETA',
-                          help='Adam\'s beta1, the decay rate of the first moment (default: %(default)s)')
-    training.add_argument('--generator-updates', type=positive_int, default=2, metavar='N',
-                          help='generator updates after each discriminator update (default: %(default)s)')
-    training.add_argument('--seed', type=number(int, 0, high=2**31 - 1), default=0, metavar='N',
-                          help='seed of the weights, the noise and the shuffling: the same seed on the same '
-                               'machine gives the same bits (default: %(default)s)')
-    training.add_argument('--mixed-precision', action='store_true',
-                          help='multiply and convolve in bfloat16: faster on processors that have it')
-    training.add_argument('--max-steps', type=positive_int, metavar='N',
-                          help='stop after N steps, counted from the start of the training')
-    add_data_arguments(parser.add_argument_group('data'))
+    group = parser.add_argument_group('training (the defaults are the chapter\'s)')
+    add(group, '--epochs', positive_int, epochs, 'N', 'passes over the data')
+    add(group, '--batch-size', positive_int, 128, 'N', 'images in a batch')
+    add(group, '--noise-size', positive_int, 100, 'N', 'length of the noise vector z, uniform in [-1, 1]')
+    add(group, '--d-learning-rate', nonnegative_float, 0.0002, 'RATE', 'Adam\'s learning rate for the discriminator')
+    add(group, '--g-learning-rate', nonnegative_float, 0.0002, 'RATE',
+        'Adam\'s learning rate for the generator; the chapter suggests 0.001 as an alternative')
+    add(group, '--beta1', number(float, 0, 0.999), 0.5, 'BETA', 'Adam\'s beta1, the decay rate of the first moment')
+    add(group, '--generator-updates', positive_int, 2, 'N', 'generator updates after each discriminator update')
+    add(group, '--seed', number(int, 0, 2**31 - 1), 0, 'N',
+        'seed of the weights, the noise and the shuffling: the same seed on the same machine gives the same bits')
+    group.add_argument('--mixed-precision', action='store_true',
+                       help='multiply and convolve in bfloat16: faster on processors that have it')
+    group.add_argument('--max-steps', type=positive_int, metavar='N',
+                       help='stop after N steps, counted from the start of the training')
 
-    output = parser.add_argument_group('output')
-    output.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
-                        help='pictures, curves and checkpoints go into a folder in DIR named after the '
-                             'model (default: %(default)s)')
-    output.add_argument('--show', action='store_true',
-                        help='also open the pictures in a window, as the chapter does; '
-                             'the training waits until you close it')
+    group = parser.add_argument_group('data')
+    add(group, '--data-dir', path, DEFAULT_DATA_DIR, 'DIR',
+        'folder of the data; MNIST and Fashion-MNIST are downloaded into it where it is missing or empty')
+    group.add_argument('--dataset', choices=DATASETS, default='mnist',
+                       help='which images; docs/data.md says where each is looked for (default: %(default)s)')
+    group.add_argument('--split', choices=('all', 'train'), default='all',
+                       help='all: train on the test images, too, as the chapter does; train: leave them out '
+                            '(default: %(default)s)')
+    group.add_argument('--invert', action='store_true', help='swap black and white: for dark-on-light images')
+    group.add_argument('--transpose', action='store_true', help='swap rows and columns: for EMNIST')
 
-    saving = parser.add_argument_group('stopping, resuming and going back')
-    choice = saving.add_mutually_exclusive_group()
+    group = parser.add_argument_group('output')
+    add(group, '--logdir', path, './logdir', 'DIR',
+        'pictures, curves and checkpoints go into a folder in DIR named after the model')
+    group.add_argument('--show', action='store_true',
+                       help='also open the pictures in a window, as the chapter does; the training waits until you '
+                            'close it')
+
+    group = parser.add_argument_group('stopping, resuming and going back')
+    add(group, '--keep-last', positive_int, 3, 'N', 'checkpoints to keep, besides those of --keep-every')
+    add(group, '--keep-every', positive_int, 10, 'N', 'also keep the checkpoint of every Nth epoch')
+    add(group, '--save-minutes', nonnegative_float, 5, 'MIN',
+        'save a checkpoint every MIN minutes, besides the one at the end of each epoch')
+    choice = group.add_mutually_exclusive_group()
     choice.add_argument('--resume', action='store_true',
-                        help='continue the run in the logdir exactly where its newest checkpoint is; '
-                             'settings that you leave out are those of the run')
+                        help='continue the run in the logdir exactly where its newest checkpoint is; settings that you '
+                             'leave out are those of the run')
     choice.add_argument('--resume-from', type=positive_int, metavar='EPOCH',
-                        help='go back to the kept checkpoint of the end of EPOCH and continue there; '
-                             'what came after it is deleted')
+                        help='go back to the kept checkpoint of the end of EPOCH and continue there; what came after '
+                             'it is deleted')
     choice.add_argument('--overwrite', action='store_true',
                         help='replace the run in the logdir: it is deleted when the new one begins to train')
     choice.add_argument('--start-from', type=path, metavar='RUN',
                         help='begin a new run with the weights of the newest checkpoint in the run folder RUN, with '
                              'other settings or data: --start-from logdir/dcgan --logdir slower')
-    saving.add_argument('--keep-last', type=positive_int, default=3, metavar='N',
-                        help='checkpoints to keep, besides those of --keep-every (default: %(default)s)')
-    saving.add_argument('--keep-every', type=positive_int, default=10, metavar='N',
-                        help='also keep the checkpoint of every Nth epoch (default: %(default)s)')
-    saving.add_argument('--save-minutes', type=positive_float, default=5, metavar='MIN',
-                        help='save a checkpoint every MIN minutes, besides the one at the end of each epoch '
-                             '(default: %(default)s)')
     return parser
 
 

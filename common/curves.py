@@ -37,20 +37,30 @@ class SummaryWriter:
     """
 
     def __init__(self, run_dir, steps_per_epoch, resumed_at=0):
-        self._steps_per_epoch, self._csv = steps_per_epoch, losses_file(run_dir)
+        self._steps_per_epoch, self._csv = steps_per_epoch, os.path.join(run_dir, 'losses.csv')
         name = f'events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}'
         self._file = open(os.path.join(run_dir, name), 'ab')
-        self._add_event(file_version='brain.Event:2')
-        self._add_event(session_log=tf.SessionLog(status=tf.SessionLog.START), step=resumed_at)
+        self.add_event(file_version='brain.Event:2')
+        self.add_event(session_log=tf.SessionLog(status=tf.SessionLog.START), step=resumed_at)
+
+    def add_event(self, **content):
+        """Add a `tf.Event` with this content."""
+        RecordWriter(self._file).write(tf.Event(wall_time=time.time(), **content).SerializeToString())
+        self._file.flush()
 
     def add_summary(self, summary, global_step):
         """Add a `tf.Summary`, or the bytes of one."""
         summary = tf.Summary.FromString(summary) if isinstance(summary, bytes) else summary
-        self._add_event(summary=summary, step=global_step)
-        scalars = {value.tag: value.simple_value for value in summary.value if value.HasField('simple_value')}
+        self.add_event(summary=summary, step=global_step)
+        scalars = {value.tag: f'{value.simple_value:.9g}'  # 9 digits hold a float32
+                   for value in summary.value if value.HasField('simple_value')}
         if scalars:
-            self._add_row({'step': global_step, 'epoch': global_step // self._steps_per_epoch + 1,
-                           **{name: f'{value:.9g}' for name, value in scalars.items()}})  # 9 digits hold a float32
+            row = {'step': global_step, 'epoch': global_step // self._steps_per_epoch + 1, **scalars}
+            with open(self._csv, 'a', newline='', encoding='utf-8') as file:
+                rows = csv.DictWriter(file, row, lineterminator='\n')
+                if file.tell() == 0:
+                    rows.writeheader()
+                rows.writerow(row)
 
     def add_settings(self, settings):
         """Show the settings of the run as a table of text; settings: {name: value}."""
@@ -63,59 +73,30 @@ class SummaryWriter:
         image = tf.Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
         self.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), global_step)
 
-    def add_graph_def(self, graph_def):
-        """Show a graph."""
-        self._add_event(graph_def=graph_def.SerializeToString())
-
     def close(self):
         """Close the event file; a full disk has been reported by then."""
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def _add_event(self, **content):
-        RecordWriter(self._file).write(tf.Event(wall_time=time.time(), **content).SerializeToString())
-        self._file.flush()
-
-    def _add_row(self, row):
-        is_new = not os.path.exists(self._csv)
-        with open(self._csv, 'a', newline='', encoding='utf-8') as file:
-            rows = csv.DictWriter(file, row, lineterminator='\n')
-            if is_new:
-                rows.writeheader()
-            rows.writerow(row)
-
-
-def losses_file(run_dir):
-    return os.path.join(run_dir, 'losses.csv')
-
 
 def read_losses(run_dir):
-    """The rows of losses.csv.
-
-    Returns [{'step': int, 'epoch': int, name of each scalar: float}] in the order of the steps; half a row at the
-    end, as a kill may leave it, is none.
-    """
-    return [{name: int(text) if name in ('step', 'epoch') else float(text) for name, text in row.items()}
-            for row in csv.DictReader(_complete_lines(run_dir))]
+    """The rows of losses.csv: [{'step': int, 'epoch': int, name of each scalar: float}] in the order of the steps."""
+    file = os.path.join(run_dir, 'losses.csv')
+    if not os.path.exists(file):
+        return []
+    with open(file, encoding='utf-8') as lines:
+        return [{name: int(text) if name in ('step', 'epoch') else float(text) for name, text in row.items()}
+                for row in csv.DictReader(lines)]
 
 
 def cut_losses(run_dir, steps):
-    """Drop the rows of step `steps` and later, so that a resumed run writes each step once."""
-    head, *rows = _complete_lines(run_dir) or ['']
-    rows = [row for row in rows if int(row.partition(',')[0]) < steps]
-    if rows:
-        with atomic_file(losses_file(run_dir)) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
-            file.writelines([head, *rows])
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(losses_file(run_dir))
-
-
-def _complete_lines(run_dir):
-    if not os.path.exists(losses_file(run_dir)):
-        return []
-    with open(losses_file(run_dir), encoding='utf-8') as file:
-        return [line for line in file if line.endswith('\n')]
+    """Drop the rows of step `steps` and later, and half a row that a kill left: a resumed run writes each step once."""
+    path = os.path.join(run_dir, 'losses.csv')
+    if os.path.exists(path):
+        with open(path, encoding='utf-8') as file:
+            head, *rows = [line for line in file if line.endswith('\n')] or ['']
+        with atomic_file(path) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
+            file.writelines([head, *(row for row in rows if int(row.partition(',')[0]) < steps)])
 
 
 def plot_losses(run_dir, title, steps_per_epoch):

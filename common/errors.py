@@ -4,11 +4,9 @@ import re
 
 
 class UserError(Exception):
-    """A mistake or an obstacle that the user can fix.
+    """A mistake or an obstacle that the user can fix: its message says what is wrong and what to do.
 
-    The message is one sentence that says what is wrong and what to do. The
-    scripts print it on stderr and leave with `exit_status` (2: nothing was
-    started; 1: a run that was under way had to stop).
+    The scripts print it on stderr and leave with `exit_status`: 2, nothing was started; 1, what was under way stopped.
     """
 
     def __init__(self, message, exit_status=2):

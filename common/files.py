@@ -1,12 +1,15 @@
-"""Atomic writes: files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and deleted where that is possible."""
 
 import contextlib
 import errno
 import json
 import os
 import shutil
+import sys
 import time
 import uuid
+
+from common.errors import one_line
 
 UNFINISHED = '.unfinished-'  # how the name of what is being written begins
 
@@ -19,14 +22,8 @@ def atomic_file(path):
     """
     if os.path.lexists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, 'it is there already and is no regular file', path)
-    unfinished = _name_beside(path)
-    try:
+    with _renamed_to(path) as unfinished:
         yield unfinished
-        _patiently(os.replace, unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(unfinished)
-        raise
 
 
 @contextlib.contextmanager
@@ -35,25 +32,39 @@ def atomic_folder(path):
 
     Raises OSError where it cannot be made, or `path` is there already and is not an empty folder.
     """
-    unfinished = _name_beside(path)
-    os.mkdir(unfinished)
+    if os.path.lexists(path):
+        os.rmdir(path)
+    with _renamed_to(path) as unfinished:
+        os.mkdir(unfinished)
+        yield unfinished
+
+
+@contextlib.contextmanager
+def _renamed_to(path):
+    # In the same folder, since a rename must stay on one disk. Two processes at once do not meet.
+    unfinished = os.path.join(os.path.dirname(os.path.abspath(path)), UNFINISHED + uuid.uuid4().hex[:12])
     try:
         yield unfinished
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(path)  # fails where it is not empty
-        _patiently(os.rename, unfinished, path)
+        for _ in range(30):  # Windows refuses for as long as a virus scanner or a reader has it open
+            with contextlib.suppress(PermissionError):
+                os.replace(unfinished, path)
+                return
+            time.sleep(0.1)
+        os.replace(unfinished, path)
     except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        delete(unfinished)
         raise
 
 
-def delete_unfinished(folder):
-    """Remove what killed processes have left half written in `folder`."""
-    for name in os.listdir(folder):
-        if name.startswith(UNFINISHED):
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+def delete(path):
+    """Delete a file or a folder, if it is there; where that fails, a line on stderr says so, and it stays."""
+    try:
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.remove(path)
+    except OSError as error:
+        print(f'{path} cannot be deleted ({one_line(error)}) and stays', file=sys.stderr, flush=True)
 
 
 def write_json(path, content):
@@ -61,18 +72,3 @@ def write_json(path, content):
     with atomic_file(path) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
         json.dump(content, file, indent=2)
         file.write('\n')
-
-
-def _name_beside(path):
-    # In the same folder, since a rename must stay on one disk. Two processes at once do not meet.
-    return os.path.join(os.path.dirname(os.path.abspath(path)), UNFINISHED + uuid.uuid4().hex[:12])
-
-
-def _patiently(rename, source, target):
-    """Windows refuses to rename what a virus scanner or a reader has open: try again for some seconds."""
-    for _ in range(30 if os.name == 'nt' else 0):
-        try:
-            return rename(source, target)
-        except PermissionError:
-            time.sleep(0.1)
-    return rename(source, target)

@@ -1,9 +1,8 @@
 """Random numbers that depend on the seed and the step only.
 
-Every draw of a training run comes from a stream of its own: one for the
-shuffling of each epoch, one for the noise of each step, and so on. So nothing
-has to be saved to continue a run exactly: step 12,345 draws the same noise
-whether or not the run was interrupted before it.
+Every draw of a training comes from a stream of its own: one for the shuffling of each epoch, one for the noise of each
+step, and so on. So nothing has to be saved to continue a run exactly: step 12,345 draws the same noise whether or not
+the run was interrupted before it.
 """
 
 import numpy as np
@@ -21,16 +20,3 @@ def random_stream(seed, purpose, index=0):
     @return: np.random.Generator, always in the same state for the same arguments
     """
     return np.random.default_rng([seed, PURPOSES.index(purpose), index])
-
-
-class RandomStreams:
-    """The streams of a run: asked again for the same purpose and index, a stream goes on where it was."""
-
-    def __init__(self, seed):
-        self._seed, self._newest = seed, {}
-
-    def at(self, purpose, index):
-        """As `random_stream`, but a new generator only where `index` is another than the last time."""
-        if self._newest.get(purpose, (None,))[0] != index:
-            self._newest[purpose] = index, random_stream(self._seed, purpose, index)
-        return self._newest[purpose][1]

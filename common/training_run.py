@@ -16,6 +16,7 @@ Nothing of the algorithm is here. After each call nothing is lost by a kill. A s
 
 import contextlib
 import math
+import os
 import shlex
 import signal
 import sys
@@ -30,11 +31,15 @@ from common.curves import SummaryWriter, plot_losses
 from common.datasets import available_dataset, class_names
 from common.errors import UserError
 from common.images import N_COLUMNS, N_ROWS, display_images, examples, images_as_png
-from common.progress import Progress, StopRequest, StopTraining
-from common.random_streams import RandomStreams
+from common.random_streams import random_stream
 from common.run_folder import RunFolder, check_same_settings, fingerprint, write_settings
 from common.scripts import SCRIPTS
+from common.signals import StopRequest
 from common.tensorflow1 import bfloat16_missing, device_name, session_config
+
+
+class _StopTraining(Exception):
+    """Ends the loop at a step where everything can be saved."""
 
 
 class TrainingRun:
@@ -43,11 +48,11 @@ class TrainingRun:
     model: name of the model and of its folder in args.logdir; args: from `training_parser`. Where MNIST is neither
     there nor can be downloaded, args.dataset becomes 'mnist_5k', so that the run knows what it is trained on.
 
-    Raises UserError where the folder holds a run and args do not say what to do with it, where there is none to
-    resume, where it cannot be written into, or where this processor cannot do what args ask for.
+    Raises UserError where the folder holds a run and args do not say what to do with it, or where this processor
+    cannot do what args ask for.
 
-    `graph` is the tf.Graph to build the networks in. `steps` counts the steps done since the start of the training,
-    over interruptions as well.
+    `graph` is the tf.Graph to build the networks in; `steps`, the steps done since the start of the training, also
+    before an interruption; `epoch`, the epochs done; `step_in_epoch`, the steps done of the next one.
     """
 
     def __init__(self, model, args):
@@ -56,10 +61,7 @@ class TrainingRun:
         self.steps, self.steps_per_epoch = 0, 1
         self.train_writer = None
         self._resuming = args.resume or args.resume_from is not None
-        self._streams = RandomStreams(args.seed)
-        self._stop_request = StopRequest()
-        self._saved_steps, self._saved_at = None, time.monotonic()
-        self._saver = self._all_finite = self._sess = self._progress = None
+        self._streams, self._stop_request, self._saved_steps = {}, StopRequest(), None
         if args.mixed_precision and bfloat16_missing():
             raise UserError(bfloat16_missing())
         if not self._resuming:  # otherwise parse_arguments has read the settings of the run
@@ -68,12 +70,10 @@ class TrainingRun:
 
     @property
     def epoch(self):
-        """Epochs already completed."""
         return self.steps // self.steps_per_epoch
 
     @property
     def step_in_epoch(self):
-        """Steps already done in the current epoch."""
         return self.steps % self.steps_per_epoch
 
     def rng(self, purpose):
@@ -83,7 +83,11 @@ class TrainingRun:
         again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
-        return self._streams.at(purpose, index)
+        newest, stream = self._streams.get(purpose, (None, None))
+        if newest != index:
+            stream = random_stream(self.args.seed, purpose, index)
+            self._streams[purpose] = index, stream
+        return stream
 
     def epochs(self):
         """The numbers, from 0, of the epochs that are left; the first may be half done."""
@@ -98,27 +102,23 @@ class TrainingRun:
         The graph must be complete. At the end of the `with`, and on Ctrl-C and the other SIGNALS, the run is saved,
         losses.png drawn, and the output listed.
 
-        images: training images; a run continues with the same ones only. labels: their labels, where the model takes
-        them; a short last batch is then dropped, see `gen_batches_label`.
-
-        Raises UserError as TrainingRun does; also where there are fewer images than the grid shows, another process
-        trains in this folder, nothing can be written any more, or a loss is not finite (exit status 1).
+        images: a run continues with the same ones only. labels: where the model takes them; a short last batch is
+        then dropped, see `gen_batches_label`. Raises UserError where the run cannot begin, or (exit status 1) nothing
+        can be written any more.
         """
         self.steps_per_epoch = count_batches(len(images), self.args.batch_size, keep_short=labels is None)
         if len(images) < N_ROWS * N_COLUMNS:
             raise UserError(f'there are only {len(images)} images: the sample grid alone shows {N_ROWS * N_COLUMNS}')
-        with self.folder.locked(), self.graph.as_default(), contextlib.ExitStack() as at_end:
+        with self.folder.lock(), self.graph.as_default(), contextlib.ExitStack() as at_end:
             if not self._resuming:
                 self.folder.check(self.args.overwrite)
             sess = self._start(images, labels, at_end)
             try:
                 yield sess
-            except StopTraining:
+            except _StopTraining:
                 if self._saved_steps != self.steps:
                     self._save()
-            except (OSError, tf.errors.OpError) as error:
-                if getattr(error, 'node_def', None) is not None:  # an operation of the graph failed, not a summary
-                    raise
+            except OSError:  # from `train_writer`
                 with self.folder.writing():
                     raise
             self._finish()
@@ -132,35 +132,35 @@ class TrainingRun:
             sys.stdout.flush()
 
     def end_step(self, d_loss_batch, g_loss_batch):
-        """Count a step, and save or stop where it is time to.
-
-        d_loss_batch, g_loss_batch: the losses in this step. Raises UserError where one is not finite.
-        """
+        """Count a step, and save or stop where it is time to; UserError where a loss is not finite."""
         if not (math.isfinite(d_loss_batch) and math.isfinite(g_loss_batch)):
             self._not_finite(f'discriminator loss {d_loss_batch}, generator loss {g_loss_batch}')
-        epoch = self.epoch + 1
+        self._bar.set_postfix_str(f'epoch {self.epoch + 1}/{self.args.epochs}, d_loss {d_loss_batch:.3f}, '
+                                  f'g_loss {g_loss_batch:.3f}', refresh=False)
+        with contextlib.suppress(OSError):  # the terminal may have been closed
+            self._bar.update()
         self.steps += 1
-        self._progress.step(epoch, self.args.epochs, d_loss_batch, g_loss_batch)
         if self.step_in_epoch:  # the last step of an epoch is saved by end_epoch, with its pictures
             self._stop_if_requested()
             if time.monotonic() - self._saved_at > 60 * self.args.save_minutes:
                 self._save()
 
     def end_epoch(self, gen_samples, image_size=28):
-        """Save the pictures of an epoch and a checkpoint.
-
-        gen_samples: at least 40 generated images; image_size: their height and width in pixels.
-        """
+        """Save a picture of `gen_samples`, at least 40 images of image_size x image_size pixels, and a checkpoint."""
         with self.folder.writing():
             png = self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}')
             self.train_writer.add_picture('samples', png, self.steps - 1)
         self._save()
-        self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self._progress.speed()}')
+        seconds_per_step = (time.monotonic() - self._timed_from[1]) / (self.steps - self._timed_from[0])
+        self._timed_from = self.steps, time.monotonic()
+        left = tqdm.format_interval((self.args.epochs * self.steps_per_epoch - self.steps) * seconds_per_step)
+        self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self.args.batch_size / seconds_per_step:.0f} '
+                   f'images/s, {left} left')
 
     def _start(self, images, labels, at_end):
         data_print = fingerprint(images, labels, class_names(self.args.data_dir, self.args.dataset))
         if self._resuming:
-            check_same_settings(self.folder.path, self.model, self.args, data_print)
+            check_same_settings(self.folder.path, self.args, data_print)
 
         graph_def = self.graph.as_graph_def(add_shapes=True)  # the chapter's, before what only this module needs
         self._saver = tf.train.Saver(max_to_keep=None)
@@ -170,40 +170,42 @@ class TrainingRun:
         sess = self._sess = at_end.enter_context(tf.Session(config=session_config(self.args.mixed_precision)))
         self.graph.finalize()  # an operation added inside the loop would be an error, not a leak
         sess.run(initialize)
-        if self._resuming:
-            self._restore()
-        if self.args.start_from and self._saved_steps is None:
-            self.print(f'starting from {checkpoints.start_from(self._saver, sess, self.args.start_from).path}')
+        self._restore()
         at_end.enter_context(self._stop_request.caught())
-        with self.folder.beginning(self._resuming):
-            write_settings(self.folder.path, self.model, self.args, data_print)
+        with self.folder.writing():
+            self.folder.begin(self._resuming, self.steps, self.steps_per_epoch)
             self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
             at_end.callback(self.train_writer.close)
             if self.steps == 0:
-                self.train_writer.add_graph_def(graph_def)
+                self.train_writer.add_event(graph_def=graph_def.SerializeToString())
                 self.train_writer.add_settings(vars(self.args))
                 png = self._display(examples(images, is_sorted=self.args.dataset in ('mnist_5k', 'pictures')),
                                     math.isqrt(math.prod(images.shape[1:])), 'real_samples')
                 self.train_writer.add_picture('real_samples', png, 0)
+            # The last of all: a start that fails before leaves nothing that would have to be resumed or replaced.
+            write_settings(self.folder.path, self.model, self.args, data_print)
         self.print(f'computing on: {device_name()}')
-        self._progress = Progress(self.steps, self.args.epochs * self.steps_per_epoch, self.args.batch_size)
-        at_end.callback(self._progress.close)
+        # A bar in a terminal; nothing elsewhere, where the lines of the log are enough (disable=None).
+        self._bar = at_end.enter_context(tqdm(
+            total=self.args.epochs * self.steps_per_epoch, initial=self.steps, unit=' steps', disable=None,
+            dynamic_ncols=True, smoothing=0.05))
         self._saved_at = time.monotonic()
+        self._timed_from = self.steps, self._saved_at
         return sess
 
     def _restore(self):
-        """Load the requested checkpoint, or else the newest good one, and make the folder agree with it."""
-        loaded = checkpoints.restore_run(self._saver, self._sess, self.folder.checkpoints, self.args.resume_from)
-        if loaded:
+        """Load the requested checkpoint, or else the newest good one, or that of --start-from."""
+        def load(directory, epoch=None):
+            return checkpoints.load(self._saver, self._sess, tf.global_variables(), directory, epoch)
+
+        if self._resuming and (self.args.resume_from or checkpoints.list_checkpoints(self.folder.checkpoints)):
+            loaded = load(self.folder.checkpoints, self.args.resume_from)
             self.steps = self._saved_steps = loaded.epoch * self.steps_per_epoch + loaded.step_in_epoch
             self.print(f'continuing from {loaded.path} (step {self.steps})')
-        else:
+        elif self.args.start_from:
+            self.print(f'starting from {load(os.path.join(self.args.start_from, "checkpoints")).path}')
+        elif self._resuming:
             self.print('no checkpoint was saved yet: starting from the first step')
-        if self.steps > self.args.epochs * self.steps_per_epoch:
-            raise UserError(f'the run in {self.folder.path} has already gone beyond {self.args.epochs} epochs: ask for '
-                            'more with --epochs, or go back with --resume-from EPOCH')
-        with self.folder.writing():
-            self.folder.go_back(self.steps, self.steps_per_epoch)
 
     # Stopping and saving
 
@@ -211,7 +213,7 @@ class TrainingRun:
         if self._stop_request.number:
             self.print(f'\n{signal.Signals(self._stop_request.number).name}: saving before the end')
         if self._stop_request.number or self.args.max_steps and self.steps >= self.args.max_steps:
-            raise StopTraining
+            raise _StopTraining
 
     def _save(self):
         if not self._sess.run(self._all_finite):
@@ -235,14 +237,18 @@ class TrainingRun:
         return png
 
     def _finish(self):
-        self._progress.close()
+        with contextlib.suppress(OSError):
+            self._bar.close()
         with self.folder.writing():
             plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
-        resume = ['python', f'{SCRIPTS[self.model]}.py', '--resume']
-        resume += ['--logdir', self.args.logdir] * (self.args.logdir != './logdir') + ['--epochs', 'N'] * finished
+        resume = ['python', f'{SCRIPTS[self.model]}.py', '--resume', '--logdir', self.args.logdir]
+        resume += ['--epochs', 'N'] if finished else []
         tensorboard = ['tensorboard', f'--logdir={self.args.logdir}', '--samples_per_plugin', 'images=1000']
-        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
-                   f'{f" and {self.step_in_epoch} steps" * bool(self.step_in_epoch)}.\n{self.folder.listing()}\n'
+        end = 'Finished' if finished else 'Stopped'
+        self.print(f'{end} after {self.epoch} epochs and {self.step_in_epoch} steps.\n'
+                   f'  pictures: {self.folder.samples}\n'
+                   f'  curves:   {os.path.join(self.folder.path, "losses.png")}\n'
+                   f'  model:    {checkpoints.list_checkpoints(self.folder.checkpoints)[-1].path}\n'
                    f'To train on:       {shlex.join(resume)}\n'
                    f'To see the curves: {shlex.join(tensorboard)}')

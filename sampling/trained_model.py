@@ -9,7 +9,6 @@ import numpy as np
 from common import checkpoints, winograd
 from common.arguments import arguments_of_run, path, positive_int
 from common.datasets import DATASETS
-from common.errors import UserError
 from common.run_folder import read_settings
 from common.scripts import SCRIPTS, generator_inputs, load_script
 from common.tensorflow1 import session_config
@@ -29,25 +28,8 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
     """
     run_dir = os.path.join(logdir, model)
     trained = TrainedModel(model, read_settings(run_dir), run_dir)
-    try:
-        if not _restore_newest(trained, os.path.join(run_dir, 'checkpoints'), epoch):
-            raise UserError(f'there is no usable checkpoint in {run_dir}: choose another epoch with --checkpoint, or '
-                            f'continue the training with python {SCRIPTS[model]}.py --resume')
-    except checkpoints.WrongCheckpoint as error:
-        raise UserError(f'{error}: draw with the networks that it was trained with, or train the model again')
+    trained.restore(epoch)
     return trained
-
-
-def _restore_newest(trained, directory, epoch):
-    """Load the newest checkpoint that is not damaged, or that of `epoch`; False where there is none."""
-    if epoch:
-        return checkpoints.load_newest_good([checkpoints.find_epoch(directory, epoch)], trained.restore)
-    tried = None
-    while (candidates := checkpoints.list_checkpoints(directory)[::-1]) != tried:
-        if checkpoints.load_newest_good(candidates, trained.restore):
-            return True
-        tried = candidates  # a training that goes on may have pruned them all meanwhile: look again
-    return False
 
 
 class TrainedModel:
@@ -85,12 +67,12 @@ class TrainedModel:
         self._inputs = {name: getattr(self._gan, name) for name in names}
         self.image_size = math.isqrt(self._gan.X_real.shape[1:].num_elements())
 
-    def restore(self, checkpoint):
-        """Take the weights of a checkpoint, and return it; raises DamagedCheckpoint or WrongCheckpoint."""
+    def restore(self, epoch=None):
+        """Take the weights of a checkpoint of the run, see `checkpoints.load`."""
         with self._sess.graph.as_default():  # outside of it, TensorFlow 2 would take the saver for one of its own
-            checkpoints.restore(self._saver, self._sess, checkpoint, self._variables)
+            checkpoint = checkpoints.load(self._saver, self._sess, self._variables,
+                                          os.path.join(self.run_dir, 'checkpoints'), epoch)
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
-        return checkpoint
 
     def take(self, weights, source):
         """Take the weights of a pretrained generator; it recognizes no codes.
@@ -151,10 +133,7 @@ class TrainedModel:
         return tuple(found)
 
     def export(self, directory):
-        """Write the generator as a SavedModel into an empty folder; its weights are constants in it.
-
-        Its signature `serving_default` takes z (and y or c) and returns images, all as in `generate`.
-        """
+        """Write the generator as a SavedModel, whose signature takes z (and y or c), as `generate`."""
         frozen = tf.graph_util.convert_variables_to_constants(
             self._sess, self._sess.graph.as_graph_def(), [self._gan.samples.op.name])
         with tf.Graph().as_default(), tf.Session() as sess:
@@ -181,7 +160,7 @@ def epoch_number(text):
 
 
 def add_model_arguments(parser):
-    """MODEL, --logdir and --checkpoint, which say what `load_trained_model` is to load; returns the last's group."""
+    """MODEL, --logdir and --checkpoint, for `load_trained_model`; returns the exclusive group of the last."""
     parser.add_argument('model', metavar='MODEL', choices=tuple(SCRIPTS), help=f'one of {", ".join(SCRIPTS)}')
     parser.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
                         help='the --logdir of the training (default: %(default)s)')

@@ -180,7 +180,6 @@ def test_start_from_the_weights_of_another_run(whole, settings, tmp_path):
 
 @pytest.mark.parametrize('options, words', [
     ([], ['--resume', '--overwrite', '--logdir']),
-    (['--resume', '--epochs', 1], ['--epochs', '--resume-from']),
     (['--resume-from', 3, '--epochs', 9], ['2, 4, 5, 6']),
     (['--resume', '--batch-size', 9, '--seed', 1, '--g-learning-rate', 0.001, '--split', 'train', '--epochs', 9],
      ['batch_size', 'seed', 'g_learning_rate', 'split', '--logdir']),
@@ -238,10 +237,11 @@ def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(cop
 @needs_signals
 @pytest.mark.parametrize('size', [600, 20_000])  # below the size of settings.json, and of real_samples.png
 def test_a_start_that_fails_leaves_nothing(settings, tmp_path, size):
-    result = run(SCRIPT, *settings, '--logdir', tmp_path / 'logdir', before=functools.partial(limit_file_size, size))
-    assert_refused(result, 'start again', status=1)
+    start = SCRIPT, *settings, '--logdir', tmp_path, '--max-steps', 1
+    result = run(*start, before=functools.partial(limit_file_size, size))
+    assert_refused(result, tmp_path, status=1)
     assert '--resume' not in result.err
-    assert not (tmp_path / 'logdir' / 'vanilla').exists()
+    assert_ran(run(*start))
 
 
 def test_a_second_process_in_the_folder_is_refused(settings, tmp_path):

@@ -11,9 +11,9 @@ import sys
 import pytest
 from runs import assert_ran, assert_refused, checkpoint_names, run, write_mnist
 
-from common import run_script, training_parser, winograd
-from common.progress import SIGNALS, StopRequest
-from common.random_streams import RandomStreams, random_stream
+from common import TrainingRun, run_script, training_parser, winograd
+from common.signals import SIGNALS, StopRequest
+from common.random_streams import random_stream
 from common.scripts import ROOT
 from common.tensorflow1 import bfloat16_missing
 
@@ -162,13 +162,13 @@ def test_a_second_ctrl_c_stops_at_once_and_nohup_is_respected():
             signal.signal(number, handler)
 
 
-def test_a_stream_asked_twice_goes_on_and_begins_anew_at_the_next_step():
-    streams = RandomStreams(7)
-    for index in 0, 1:
-        expected = random_stream(7, 'noise', index).uniform(size=6)
-        assert [*streams.at('noise', index).uniform(size=3), *streams.at('noise', index).uniform(size=3)] == [*expected]
-        assert streams.at('code', index).uniform() == random_stream(7, 'code', index).uniform() != expected[0]
-    assert streams.at('noise', 0).uniform() != expected[0]
+def test_a_stream_asked_twice_goes_on_and_begins_anew_at_the_next_step(data, tmp_path):
+    start = training_parser('', 1).parse_args(['--seed', '7', '--data-dir', data, '--logdir', str(tmp_path)])
+    training = TrainingRun('vanilla', start)
+    for training.steps in 0, 1:
+        expected = random_stream(7, 'noise', training.steps).uniform(size=6)
+        assert [*training.rng('noise').uniform(size=3), *training.rng('noise').uniform(size=3)] == [*expected]
+        assert training.rng('code').uniform() == random_stream(7, 'code', training.steps).uniform() != expected[0]
 
 
 def test_the_home_directory_in_any_spelling(monkeypatch):
