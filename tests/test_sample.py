@@ -43,8 +43,7 @@ def runs(logdir):
         runs = {}
         for script in (vanilla_gan, dcgan, cgan, infogan, conv_cgan):
             options = ['--noise-size', str(NOISE_SIZE), '--seed', str(SEED)]
-            if script is infogan:
-                options += ['--categories', '12']
+            options += ['--categories', '12'] if script is infogan else []
             runs[script.MODEL] = FakeRun(script, logdir, options, CLASSES if script is cgan else '0123456789',
                                          EPOCHS[script.MODEL], whole=script is dcgan)
         with open(os.path.join(runs['infogan'].run_dir, 'checkpoints', 'epoch_0001', 'evaluation.json'), 'w') as file:
@@ -156,8 +155,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(copy, capsys, refused)
     damage(copy[1] / 'epoch_0003')
     assert load_trained_model('vanilla', copy[0]).name == 'epoch_0002-step_000007'
     assert 'epoch_0003' in capsys.readouterr().err
-    with pytest.raises(UserError):
-        load_trained_model('vanilla', copy[0], 3)
+    refused('epoch_0003', 'vanilla --checkpoint 3', copy[0])
     for name in os.listdir(copy[1]):
         damage(copy[1] / name)
     with pytest.raises(UserError):
