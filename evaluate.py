@@ -60,7 +60,6 @@ def main(argv=None):
     results = []
     for epoch in epochs or [trained.epoch]:
         if args.all:
-            trained.close()
             trained = load_trained_model(args.model, args.logdir, epoch)
         results.append(evaluation.measure(trained))
         print(report(results[-1]), end='\n\n')

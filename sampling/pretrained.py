@@ -2,10 +2,8 @@
 
     python -m sampling.pretrained MODEL
 
-writes the file from a run that evaluate.py has measured. It holds the weights
-that the images depend on, in half precision and under the names of the
-checkpoints, and as JSON in `about` the settings of the run, the epoch and what
-evaluate.py found.
+writes the file from a run that evaluate.py has measured; pretrained/README.md
+says what is in it.
 """
 
 import argparse
@@ -18,8 +16,8 @@ import numpy as np
 from common.arguments import Parser, path, run_script
 from common.datasets import DEFAULT_DATA_DIR
 from common.errors import UserError, one_line
-from common.files import atomic_file
 from common.scripts import ROOT
+from sampling.pictures import writing
 from sampling.trained_model import TrainedModel, add_model_arguments, load_trained_model
 
 FOLDER = os.path.join(ROOT, 'pretrained')
@@ -29,38 +27,20 @@ def load_pretrained(model, logdir='./logdir'):
     """The pretrained generator of a model, a TrainedModel.
 
     model: a name in SCRIPTS. logdir: its pictures go there, beside those of a run. Raises UserError where there is
-    none, or it is damaged.
+    none, or it is damaged or of other networks.
     """
     file = os.path.join(FOLDER, f'{model}.npz')
     try:
         with np.load(file, allow_pickle=False) as content:
             weights = {name: content[name].astype(np.float32) for name in content.files if name != 'about'}
             about = json.loads(str(content['about']))
-        trained = TrainedModel(about['model'], about, os.path.join(logdir, model))
-        trained.take(weights, file, about['epoch'], about['evaluation'])
+        trained = TrainedModel(model, about, os.path.join(logdir, model))
+        trained.take(weights, file)
     except FileNotFoundError:
         raise UserError(f'there is no pretrained {model} in {FOLDER}: train one, or get the file')
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f'{file} is damaged ({one_line(error)}): get it again, or train the model')
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f'{file} is damaged, or of other networks ({one_line(error)}): get it again, or train one')
     return trained
-
-
-def write_pretrained(trained, evaluation, file):
-    """Write the generator of a TrainedModel and what evaluate.py found of it, whole or not at all.
-
-    Raises UserError where a weight does not fit into half precision, and OSError where the file cannot be written.
-    """
-    with np.errstate(over='ignore'):
-        weights = {name: value.astype(np.float16) for name, value in trained.generator_weights().items()}
-    if not all(np.isfinite(value).all() for value in weights.values()):
-        raise UserError(f'the weights of {trained.source} do not fit into half precision: nothing was written')
-    # Not where the data and checkpoints are on this machine; the settings are in the file once already.
-    settings = {**trained.saved['settings'], 'data_dir': DEFAULT_DATA_DIR}
-    evaluation = {name: value for name, value in evaluation.items() if name not in ('checkpoint', 'training')}
-    about = {'model': trained.model, 'epoch': trained.epoch, 'settings': settings, 'data': trained.saved['data'],
-             'evaluation': evaluation}
-    with atomic_file(file) as unfinished, open(unfinished, 'wb') as to:
-        np.savez(to, about=json.dumps(about), **weights)
 
 
 def main(argv=None):
@@ -74,12 +54,14 @@ def main(argv=None):
     if evaluation is None:
         raise UserError(f'{trained.source} has not been measured: '
                         f'run python evaluate.py {args.model} --checkpoint {trained.epoch} first')
-    file = args.out or os.path.join(FOLDER, f'{args.model}.npz')
-    try:
-        write_pretrained(trained, evaluation, file)
-    except OSError as error:
-        raise UserError(f'cannot write {file} ({one_line(error)}): choose another name')
-    print(f'wrote {file} ({os.path.getsize(file) / 1e6:.1f} MB)')
+    # Not where the data and checkpoints are on this machine; the settings are in the file once already.
+    settings = {**trained.saved['settings'], 'data_dir': DEFAULT_DATA_DIR}
+    evaluation = {name: value for name, value in evaluation.items() if name not in ('checkpoint', 'training')}
+    about = {'model': trained.model, 'epoch': trained.epoch, 'settings': settings, 'data': trained.saved['data'],
+             'evaluation': evaluation}
+    weights = {name: value.astype(np.float16) for name, value in trained.generator_weights().items()}
+    with writing(args.out or os.path.join(FOLDER, f'{args.model}.npz')) as unfinished, open(unfinished, 'wb') as file:
+        np.savez(file, about=json.dumps(about), **weights)
 
 
 if __name__ == '__main__':

@@ -9,39 +9,27 @@ import numpy as np
 from common import checkpoints, winograd
 from common.arguments import arguments_of_run, path, positive_int
 from common.datasets import DATASETS
-from common.errors import UserError
-from common.run_folder import read_settings, settings_file
+from common.run_folder import read_settings
 from common.scripts import SCRIPTS, generator_inputs, load_script
 from common.tensorflow1 import session_config
 
 import tensorflow.compat.v1 as tf
 
 _GENERATED_AT_ONCE = 500  # images; more of them need memory and gain no speed
-_RECOGNIZED_AT_ONCE = 128  # at least; the training's batch size
+_RECOGNIZED_AT_ONCE = 128  # the training's batch size
 
 
 def load_trained_model(model, logdir='./logdir', epoch=None):
     """Load the model of a run; a damaged newest checkpoint is reported on stderr and the one before is loaded.
 
-    model: a name in SCRIPTS, or that of its script. logdir: the --logdir of the training. epoch: load the kept
-    checkpoint of the end of this epoch; None: the newest, also one within an epoch. Returns a TrainedModel. Raises
-    UserError where there is no such run, checkpoint or epoch, or it is damaged; lists what there is.
+    model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: load the kept checkpoint of the end of this
+    epoch; None: the newest, also one within an epoch. Returns a TrainedModel. Raises UserError where there is no such
+    run or usable checkpoint.
     """
-    model = model_name(model)
-    run_dir, saved = find_run(model, logdir)
-    trained = TrainedModel(model, saved, run_dir)
+    run_dir = os.path.join(logdir, model)
+    trained = TrainedModel(model, read_settings(run_dir), run_dir)
     trained.restore(epoch)
     return trained
-
-
-def find_run(model, logdir):
-    """The folder of a model's run in a logdir, and the content of its settings.json; UserError where there is none."""
-    run_dir = os.path.join(logdir, model)
-    if not os.path.lexists(run_dir):
-        found = ', '.join(name for name in SCRIPTS if os.path.lexists(settings_file(os.path.join(logdir, name))))
-        raise UserError(f'there is no run of {model} in {logdir} (found: {found or "none of any model"}): train one '
-                        'first, or name another folder with --logdir')
-    return run_dir, read_settings(run_dir)
 
 
 class TrainedModel:
@@ -53,9 +41,8 @@ class TrainedModel:
     n_classes: of the labels that it takes, or of InfoGAN's categories; 0 where it takes neither
     n_cont: number of continuous codes in front of the one-hot part of its condition, 0 where it takes labels
     image_size: height and width of its images, 28 or 32
-    image_shape: shape of an image as the discriminator takes it, (784,) or (32, 32, 1)
     name, source, epoch: where the weights are from: 'epoch_0025' or 'pretrained', the folder or file, and the number
-    of completed epochs; set by `restore` or `take`, before which there are no weights
+    of completed epochs; set by `restore` or `take`
     """
 
     def __init__(self, model, saved, run_dir):
@@ -63,7 +50,6 @@ class TrainedModel:
         self.script = load_script(model)
         self.args = arguments_of_run(self.script.parser(), saved)
         self.class_names = saved['data'].get('class_names', [])
-        self.name = self.source = self.epoch = self._evaluation = None
         names = generator_inputs(self.script)
         self.n_cont = self.script.n_cont if 'c' in names else 0
         self.n_classes = self.args.n_classes if 'c' in names else len(self.class_names) if 'y' in names else 0
@@ -73,66 +59,58 @@ class TrainedModel:
             arguments = (self.args, self.n_classes) if 'y' in names else (self.args,)
             self._gan = self.script.build_graph(*arguments)
             self._codes = [self._gan.d_real_cont, self._gan.d_real_cat] if 'c' in names else []
-            self._variables = _variables_behind(graph, [self._gan.samples])
-            self._restored = _variables_behind(graph, [self._gan.samples, *self._codes])
-            self._saver = tf.train.Saver(self._restored)
+            self._variables = _variables_behind([self._gan.samples, *self._codes])
+            self._saver = tf.train.Saver(self._variables)
             self._sess = tf.Session(graph=graph, config=session_config())
             graph.finalize()
+        self._of_generator = [variable for variable in self._variables if variable.op.name.startswith('generator/')]
         self._inputs = {name: getattr(self._gan, name) for name in names}
-        self.image_shape = tuple(self._gan.X_real.shape[1:].as_list())
-        self.image_size = math.isqrt(math.prod(self.image_shape))
+        self.image_size = math.isqrt(self._gan.X_real.shape[1:].num_elements())
 
     def restore(self, epoch=None):
         """Take the weights of a checkpoint of the run, see `checkpoints.load`."""
         with self._sess.graph.as_default():  # outside of it, TensorFlow 2 would take the saver for one of its own
-            checkpoint = checkpoints.load(self._saver, self._sess, self._restored,
+            checkpoint = checkpoints.load(self._saver, self._sess, self._variables,
                                           os.path.join(self.run_dir, 'checkpoints'), epoch)
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
 
-    def take(self, weights, source, epoch, evaluation):
-        """Take the weights of a pretrained generator, which recognizes no codes.
+    def take(self, weights, source):
+        """Take the weights of a pretrained generator; it recognizes no codes.
 
-        weights: {name: array}. source: their file. evaluation: what evaluate.py found of them. Raises KeyError or
-        ValueError where they are of other networks.
+        weights: {name: array}, from the file `source`. Raises KeyError or ValueError where they are of other networks.
         """
         with self._sess.graph.as_default():
-            self._sess.run([variable.initializer for variable in self._variables],
-                           {variable.initial_value: weights[variable.op.name] for variable in self._variables})
-        self.name, self.source, self.epoch = 'pretrained', source, epoch
-        self._evaluation, self._codes = evaluation, []
+            self._sess.run([variable.initializer for variable in self._of_generator],
+                           {variable.initial_value: weights[variable.op.name] for variable in self._of_generator})
+        self.name, self.source, self.epoch = 'pretrained', source, self.saved['epoch']
 
     def evaluation(self):
         """What evaluate.py found of these weights, a dict; None where it has not measured them."""
-        if self._evaluation is not None:
-            return self._evaluation
+        if self.name == 'pretrained':
+            return self.saved['evaluation']
         file = os.path.join(self.source, 'evaluation.json')
-        try:
-            with open(file, encoding='utf-8') as content:
-                return json.load(content)
-        except FileNotFoundError:
+        if not os.path.exists(file):
             return None
-        except (OSError, ValueError) as error:
-            raise UserError(f'{file} is not readable ({error}): delete it, or run evaluate.py again')
+        with open(file, encoding='utf-8') as content:
+            return json.load(content)
 
     def generator_weights(self):
         """{name: float32 array} of all that the images depend on."""
-        return {variable.op.name: value for variable, value in zip(self._variables, self._sess.run(self._variables))}
+        values = self._sess.run(self._of_generator)
+        return {variable.op.name: value for variable, value in zip(self._of_generator, values)}
 
     def generate(self, z, condition=None):
         """Generate images; each depends on its own row of the inputs only.
 
         z: noise, (N, noise_size) in [-1, 1]. condition: labels y, one-hot (N, n_classes), or codes c,
         (N, n_cont + n_classes): first the continuous ones, then the category, one-hot; None where the model takes
-        neither. Returns float32 (N, image_size, image_size) in [-1, 1]. Raises ValueError where `condition` is
-        missing or too much, or of another length than z.
+        neither. Returns float32 (N, image_size, image_size) in [-1, 1].
         """
         values = [z] if condition is None else [z, condition]
-        if len(values) != len(self._inputs) or len({len(value) for value in values}) != 1:
-            raise ValueError(f'{self.model} takes {" and ".join(self._inputs)} of one length')
         images = np.empty((len(z), self.image_size, self.image_size), np.float32)
         for start in range(0, len(z), _GENERATED_AT_ONCE):
             part = slice(start, start + _GENERATED_AT_ONCE)
-            feed = {tensor: value[part] for tensor, value in zip(self._inputs.values(), values)}
+            feed = {tensor: value[part] for tensor, value in zip(self._inputs.values(), values, strict=True)}
             images[part] = self._sess.run(self._gan.samples, feed).reshape(-1, self.image_size, self.image_size)
         return images
 
@@ -144,15 +122,10 @@ class TrainedModel:
         which may be sorted by class; they should be all real or all generated.
 
         images: at least 128, (N, 32, 32) or (N, 32, 32, 1) in [-1, 1]. Returns the mean of the continuous codes
-        (N, n_cont) and the logits of the category (N, n_classes), both float32. Raises ValueError where there are
-        fewer images, or the model recognizes no codes.
+        (N, n_cont) and the logits of the category (N, n_classes), both float32.
         """
-        if not self._codes:
-            raise ValueError(f'this {self.model} recognizes no codes')
-        n_batches = len(images) // _RECOGNIZED_AT_ONCE
-        if not n_batches:
-            raise ValueError(f'batch statistics need at least {_RECOGNIZED_AT_ONCE} images, not {len(images)}')
-        images = np.reshape(images, (-1,) + self.image_shape)
+        images = np.reshape(images, (-1, *self._gan.X_real.shape[1:]))
+        n_batches = max(len(images) // _RECOGNIZED_AT_ONCE, 1)
         found = [np.empty((len(images), codes.shape[1]), np.float32) for codes in self._codes]
         for i in range(n_batches):
             found[0][i::n_batches], found[1][i::n_batches] = self._sess.run(
@@ -160,11 +133,7 @@ class TrainedModel:
         return tuple(found)
 
     def export(self, directory):
-        """Write the generator as a SavedModel into an empty folder; its weights are constants in it.
-
-        Its signature `serving_default` takes z (and y or c) and returns images, all as in `generate`. Raises OSError
-        or tf.errors.OpError where it cannot be written.
-        """
+        """Write the generator as a SavedModel, whose signature takes z (and y or c), as `generate`."""
         frozen = tf.graph_util.convert_variables_to_constants(
             self._sess, self._sess.graph.as_graph_def(), [self._gan.samples.op.name])
         with tf.Graph().as_default(), tf.Session() as sess:
@@ -176,21 +145,13 @@ class TrainedModel:
             images = tf.reshape(samples, (-1, self.image_size, self.image_size), name='images')
             tf.saved_model.simple_save(sess, directory, inputs, {'images': images})
 
-    def close(self):
-        """Free the memory; the model is of no use afterwards."""
-        self._sess.close()
 
-
-def _variables_behind(graph, tensors):
-    """The variables that some tensors are computed from."""
-    needed = tf.graph_util.extract_sub_graph(graph.as_graph_def(), [tensor.op.name for tensor in tensors])
-    names = {node.name for node in needed.node if node.op == 'VarHandleOp'}
-    return [variable for variable in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES) if variable.op.name in names]
-
-
-def model_name(text):
-    """A name in SCRIPTS; a model also goes by that of its script."""
-    return {script: model for model, script in SCRIPTS.items()}.get(text, text)
+def _variables_behind(tensors):
+    """The variables that some tensors are computed from, without those of the optimizers."""
+    graph = tf.get_default_graph().as_graph_def()
+    needed = tf.graph_util.extract_sub_graph(graph, [tensor.op.name for tensor in tensors])
+    names = {node.name for node in needed.node}
+    return [variable for variable in tf.global_variables() if variable.op.name in names]
 
 
 def epoch_number(text):
@@ -199,9 +160,8 @@ def epoch_number(text):
 
 
 def add_model_arguments(parser):
-    """MODEL, --logdir and --checkpoint, which say what `load_trained_model` is to load; returns the last's group."""
-    parser.add_argument('model', metavar='MODEL', type=model_name, choices=tuple(SCRIPTS),
-                        help=f'one of {", ".join(SCRIPTS)}')
+    """MODEL, --logdir and --checkpoint, for `load_trained_model`; returns the exclusive group of the last."""
+    parser.add_argument('model', metavar='MODEL', choices=tuple(SCRIPTS), help=f'one of {", ".join(SCRIPTS)}')
     parser.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
                         help='the --logdir of the training (default: %(default)s)')
     weights = parser.add_mutually_exclusive_group()
@@ -218,9 +178,6 @@ def add_data_arguments_of_run(parser):
 
 
 def data_of_run(args, trained):
-    """Arguments of `load_split` for real images: as `args` say or, where they say nothing, as the training had them.
-
-    args: from a parser with `add_data_arguments_of_run`. Returns a dict.
-    """
+    """Arguments of `load_split` for real images, a dict: where `args` say nothing, as the training had them."""
     return {'data_dir': args.data_dir or trained.args.data_dir, 'dataset': args.dataset or trained.args.dataset,
             'invert': trained.args.invert, 'transpose': trained.args.transpose}

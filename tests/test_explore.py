@@ -51,7 +51,6 @@ def test_sliders_and_buttons_give_the_inputs_of_the_image_that_is_shown_and_save
     with np.load(folder / 'explore_002.npz') as saved, Image.open(folder / 'explore_002.png') as image:
         images = trained.generate(*(saved[name] for name in generator_inputs(trained.script)))
         assert (to_uint8(images[0]) == np.asarray(image)[::8, ::8]).all() and (shown()[0] == to_uint8(images[0])).all()
-    trained.close()
 
 
 def test_a_full_disk_leaves_the_window_open(tmp_path, capsys):

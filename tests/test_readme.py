@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 
-from common.scripts import ROOT, SCRIPTS
+from common.scripts import ROOT
 
 DOCUMENTS = sorted(os.path.relpath(path, ROOT) for pattern in ('*.md', 'docs/*.md', 'pretrained/*.md')
                    for path in glob.glob(os.path.join(ROOT, pattern)))
@@ -47,7 +47,3 @@ def test_every_command_is_one_that_its_script_takes(name):
             importlib.import_module(script).parser().parse_args(arguments)
         except SystemExit as stop:
             assert not stop.code, f'{script}.py does not take {arguments}'
-
-
-def test_the_readme_has_a_command_for_each_model():
-    assert {script for script, _ in calls(read('README.md'))} >= set(SCRIPTS.values())
