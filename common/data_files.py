@@ -22,7 +22,6 @@ DOWNLOADS = {
                       'train-labels-idx1-ubyte.gz': 'md5:25c81989df183df01b3e8a0aad5dffbe',
                       't10k-images-idx3-ubyte.gz': 'md5:bef4ecab320f06d8554ea6380940ec79',
                       't10k-labels-idx1-ubyte.gz': 'md5:bb300cfdad3c16e7a12a480ee83cd310'}}
-TIMEOUT = 10  # seconds without an answer after which a download has failed
 
 def find_files(data_dir, dataset):
     """
@@ -68,7 +67,6 @@ def _files_in(folder, dataset):
 def _download(data_dir, target, dataset):
     import pooch  # only a download needs it
 
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT)
     try:
         for name, known_hash in DOWNLOADS[dataset].items():
             path = os.path.join(target, name)
@@ -76,7 +74,7 @@ def _download(data_dir, target, dataset):
                 continue
             if os.path.lexists(path):
                 raise UserError(f'{path} is not a file: move it away, or name another folder with --data-dir')
-            pooch.retrieve(ORIGIN + name, known_hash, name, target, downloader=downloader)
+            pooch.retrieve(ORIGIN + name, known_hash, name, target, progressbar=sys.stderr.isatty())
             os.chmod(path, 0o644)  # pooch's temporary file is for its user only
         return _files_in(target, dataset)
     except (OSError, ValueError) as error:  # no network (requests' errors are OSErrors), no room, or another hash
