@@ -127,6 +127,7 @@ def test_a_folder_divided_into_parts(folder, parts):
         save(folder / part / 'cat' / 'a.png', 10 + i)
         save(folder / part / 'dog' / 'a.png', 20 + i)
     save(folder / '__MACOSX' / 'a.png')
+    (folder / parts[0] / 'cat' / '0.png').write_bytes(b'')  # left out
     _, (x_test, y_test) = load_split(folder, 'pictures')
     assert x_test[:, 0, 0].tolist() == [10 + i, 20 + i] and y_test.tolist() == [0, 1]  # those of the last
     assert class_names(folder, 'pictures') == ['cat', 'dog']
