@@ -5,28 +5,19 @@ import numpy as np
 from common.errors import UserError
 
 
-class BatchSizeError(UserError, ValueError):
-    """A batch size that yields no batch."""
-
-
 def count_batches(n_data, batch_size, keep_short=True):
-    """Number of batches in an epoch.
-
-    @param n_data: number of training samples
-    @param batch_size: batch size
-    @param keep_short: count a last batch of fewer than `batch_size` samples
-    @return: at least 1
-    @raise BatchSizeError: where `batch_size` is not in 1 .. n_data
     """
-    if batch_size < 1:
-        raise BatchSizeError(f'the batch size must be at least 1, not {batch_size}')
-    if batch_size > n_data:
-        raise BatchSizeError(f'a batch of {batch_size} is larger than the data set of {n_data} images: '
-                             f'choose a batch size of at most {n_data}')
+    Number of batches in an epoch
+    @param keep_short: count a last batch of fewer than batch_size samples
+    @raise UserError: where batch_size is not in 1 .. n_data
+    """
+    if not 1 <= batch_size <= n_data:
+        raise UserError(f'the batch size must be from 1 to {n_data}, the number of images, not {batch_size}')
     return -(-n_data // batch_size) if keep_short else n_data // batch_size
 
 
-def _batch_indices(n_data, n_batches, batch_size, shuffle, seed, start):
+def _batch_indices(n_data, batch_size, keep_short, shuffle, seed, start):
+    n_batches = count_batches(n_data, batch_size, keep_short)
     if not shuffle:
         order = np.arange(n_data)
     elif seed is None:
@@ -46,26 +37,17 @@ def gen_batches(data, batch_size, shuffle=True, seed=None, start=0):
     @param seed: integer or np.random.Generator that the order depends on; None: NumPy's global state
     @param start: number of batches to leave out, for an epoch that was interrupted
     @return: batches generator, each (batch_size, ...)
-    @raise BatchSizeError: where batch_size is not in 1 .. n_data
     """
-    n_data = data.shape[0]
-    n_batches = count_batches(n_data, batch_size)
-    return (data[idx] for idx in _batch_indices(n_data, n_batches, batch_size, shuffle, seed, start))
+    indices = _batch_indices(len(data), batch_size, True, shuffle, seed, start)
+    return (data[idx] for idx in indices)
 
 
 def gen_batches_label(x_data, y_data, batch_size, shuffle=True, seed=None, start=0):
     """
     Generate batches including label for training (chapter, section "Conditional GAN"); a short last one is dropped
     @param x_data: training data, (n_data, ...)
-    @param y_data: training label, (n_data, ...)
-    @param batch_size: batch size, 1 to n_data
-    @param shuffle: shuffle the data or not, both in the same order
-    @param seed: integer or np.random.Generator that the order depends on; None: NumPy's global state
-    @param start: number of batches to leave out, for an epoch that was interrupted
+    @param y_data: training label, (n_data, ...), shuffled as the data; the others are those of gen_batches
     @return: batches generator, each ((batch_size, ...), (batch_size, ...))
-    @raise BatchSizeError: where batch_size is not in 1 .. n_data
     """
-    n_data = x_data.shape[0]
-    n_batches = count_batches(n_data, batch_size, keep_short=False)
-    return ((x_data[idx], y_data[idx])
-            for idx in _batch_indices(n_data, n_batches, batch_size, shuffle, seed, start))
+    indices = _batch_indices(len(x_data), batch_size, False, shuffle, seed, start)
+    return ((x_data[idx], y_data[idx]) for idx in indices)

