@@ -1,5 +1,7 @@
 """The reference classifier: that it learns, and that its cache gives back what was trained on these data or nothing."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -45,8 +47,8 @@ def test_training_depends_neither_on_the_number_of_threads_nor_on_the_default_gr
     monkeypatch.setattr(classifier, 'EPOCHS', 1)
     found = []
     for threads in (1, 3):
-        config = tf.ConfigProto(intra_op_parallelism_threads=threads)
-        monkeypatch.setattr(classifier, 'session_config', lambda: config)
+        config = functools.partial(tf.ConfigProto, intra_op_parallelism_threads=threads)
+        monkeypatch.setattr(classifier, 'session_config', config)
         with tf.Graph().as_default() as graph:
             tf.set_random_seed(threads)
             found.append(classifier.fingerprint(classifier.train(*splits[0], 10)))
