@@ -115,8 +115,7 @@ def serve(connection, *arguments):
     try:
         with tf.Graph().as_default():
             step = prepare(*arguments)
-        while True:
-            n_steps = connection.recv()
+        while n_steps := connection.recv():
             step()  # brings the caches back after the others' turns
             start = time.perf_counter()
             for _ in range(n_steps):

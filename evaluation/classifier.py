@@ -107,19 +107,16 @@ def _scale(images):
 def load_or_train(cache_dir, images, labels, n_classes):
     """The weights for these training images, all as in `train`: from their cache, or trained now and cached.
 
-    The file's name depends on the data, so the classifier of 5,000 digits is never taken for that of 60,000. A file
-    that is damaged, or cannot be written, is reported.
+    The file's name depends on the data, so the classifier of 5,000 digits is never taken for that of 60,000.
     """
     data = zlib.crc32(labels.tobytes(), zlib.crc32(images.tobytes()))
     path = os.path.join(cache_dir, f'classifier-{VERSION}-{n_classes}-{data:08x}.npz')
-    if os.path.exists(path):
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                return dict(content)
-        except Exception as error:  # damage shows as any of a dozen types
-            progress(f'{path} cannot be used ({one_line(error)}): training the classifier again')
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return dict(content)
+    except Exception:  # it is not there, or damaged in one of a dozen ways
+        progress(f'training the classifier on {len(images):,} images')
 
-    progress(f'training the classifier on {len(images):,} images')
     weights = train(images, labels, n_classes)
     try:
         os.makedirs(cache_dir, exist_ok=True)

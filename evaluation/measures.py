@@ -19,13 +19,11 @@ MIN_IMAGES = 128  # the batch of the classifier, and what InfoGAN's discriminato
 class Evaluation:
     """Measures models.
 
-    train_split, test_split: (images, labels) as from `load_split`. Images of one class only have no reference
-    classifier, and get the measures that need none. cache_dir: where the classifier is kept. n_samples: images to
-    generate. seed: of noise and codes. score: what to call the classifier score. Raises UserError where there are too
-    few images.
+    train_split, test_split: (images, labels) as from `load_split`; where there is one class only, measures that need a
+    classifier are left out. cache_dir: where the classifier is kept. n_samples: images to generate. seed: of noise and
+    codes. score: what to call the classifier score. Raises UserError where there are too few images.
 
-    real: {name: (value, standard error)} of real images: what compares generated with test images compares training
-    images with them here; the rest is of test images.
+    real: {name: (value, standard error)} of training images, as if they were generated, or of test images.
     """
 
     def __init__(self, train_split, test_split, cache_dir, n_samples=10000, seed=0, score='MNIST score'):
@@ -104,9 +102,8 @@ class Evaluation:
         z, condition = random_inputs(trained, 10 * self.n_samples, rng)
         images, labels = metrics.to_unit_range(trained.generate(z, condition)), condition.argmax(axis=1)
 
-        n = 5 * self.n_samples
+        n, test_split = 5 * self.n_samples, (self.test, self.test_labels)
         name = f'nearest-neighbour error ({n:,} samples), %'
-        test_split = self.test, self.test_labels
         neighbours = metrics.nearest_neighbour_error(images[:n], labels[:n], *test_split)
         if name not in self.real and n <= len(self.train):
             self.real[name] = metrics.nearest_neighbour_error(self.train[:n], self.train_labels[:n], *test_split)

@@ -81,18 +81,14 @@ def frechet_distance(features, other_features):
     """
     # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
     with threadpool_limits(1, user_api='blas'):
-        mean_1, covariance_1 = _moments(features)
-        mean_2, covariance_2 = _moments(other_features)
+        features, other_features = np.float64(features), np.float64(other_features)
+        mean_1, covariance_1 = features.mean(axis=0), np.cov(features, rowvar=False)
+        mean_2, covariance_2 = other_features.mean(axis=0), np.cov(other_features, rowvar=False)
         # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
         # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
         trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
     distance = np.sum((mean_1 - mean_2)**2) + np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace
     return max(float(distance), 0.0)
-
-
-def _moments(features):
-    features = np.asarray(features, np.float64)
-    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
 
 
 def _square_root(covariance):
@@ -164,8 +160,8 @@ def parzen_log_densities(samples, images, bandwidths):
 def best_assignment(confusion):
     """Give each code a class of its own so that most images are correct: counts (codes, classes) -> (codes,).
 
-    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Choose it on training images and test
-    `classes[codes]` on others. Where there are more codes than classes, those left over take their most frequent class.
+    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Codes that are left over take their
+    most frequent class.
     """
     classes = confusion.argmax(axis=1)
     codes, own = linear_sum_assignment(confusion, maximize=True)
@@ -186,7 +182,7 @@ def categorical_information(logits, codes):
 def gaussian_information(means, codes):
     """The same bound of a code from N(0, 1), of which q is a Gaussian with the given mean for each image, both (N,).
 
-    q has one variance for all, the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
+    q's variance is the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
     """
     squares = (np.asarray(codes, np.float64) - means)**2
     variance = squares.mean()

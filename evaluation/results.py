@@ -21,27 +21,23 @@ from common.images import new_figure
 from common.scripts import SCRIPTS
 
 FID = 'FID on this classifier\'s features'
-_SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
-# What the measures are whose names begin like this, and which way is better.
+SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
+# Which way the measures whose names begin like this are better, and what they are.
 EXPLANATIONS = {
-    'MNIST score': (_SCORE, 'higher'),
-    'classifier score': (_SCORE, 'higher'),
-    'FID': ('Fréchet distance from the test images in features of the reference classifier, not of Inception', 'lower'),
-    'precision': ('quality: generated images that lie among real ones; smooth images can beat real ones', 'higher'),
-    'recall': ('variety: real images that lie among generated ones', 'higher'),
-    'total variation': ('distance of the class shares from uniform, 0 to 1', 'lower'),
-    'Parzen': ('of test images under Gaussians around the generated ones; smooth images can beat real ones. 225 in '
-               'Goodfellow et al. 2014, 132 in Mirza & Osindero 2014', 'higher'),
-    'requested labels': ('generated images in which the reference classifier sees the requested label', 'higher'),
-    'nearest': ('of test images that get the label of the nearest generated one (Radford et al. 2015)', 'lower'),
-    'classifier accuracy': ('accuracy on test images of the same network trained on generated images only (Ravuri & '
-                            'Vinyals 2019)', 'higher'),
-    'category error': ('InfoGAN\'s category as a classifier of test images. 5 in Chen et al. 2016', 'lower'),
-    'information': ('lower bound of the code\'s mutual information with the images, for the category at most the log '
-                    'of the number of categories (Chen et al. 2016); 0 where it cannot be read off', 'higher'),
-    'correlation': ('with the posterior mean 1 where the code can be read off exactly; otherwise the sign is a matter '
-                    'of chance', ''),
-    'change': ('positive: to the right, or wider', '')}
+    'MNIST score': ('higher', SCORE),
+    'classifier score': ('higher', SCORE),
+    'FID': ('lower', 'Fréchet distance from the test images in features of the reference classifier, not of Inception'),
+    'precision': ('higher', 'quality: generated images that lie among real ones; smooth images can beat real ones'),
+    'recall': ('higher', 'variety: real images that lie among generated ones'),
+    'total variation': ('lower', 'distance of the class shares from uniform, 0 to 1'),
+    'Parzen': ('higher', 'of test images under Gaussians around the generated ones; smooth images can beat real ones'),
+    'requested labels': ('higher', 'generated images in which the reference classifier sees the requested label'),
+    'nearest': ('lower', 'of test images that get the label of the nearest generated one (Radford et al. 2015)'),
+    'classifier accuracy': ('higher', 'on test images, trained on generated images only (Ravuri & Vinyals 2019)'),
+    'category error': ('lower', 'InfoGAN\'s category as a classifier of test images (Chen et al. 2016)'),
+    'information': ('higher', 'lower bound of the mutual information of code and images (Chen et al. 2016)'),
+    'correlation': ('', '1 or -1 where the one can be read off the other; its sign may be a matter of chance'),
+    'change': ('', 'positive: to the right, or wider')}
 # The measures that are drawn over the epochs, and the names of their pictures.
 PICTURES = {'MNIST score': 'mnist_score', FID: 'fid', 'precision, %': 'precision', 'recall, %': 'recall',
             'total variation of the classes': 'total_variation', 'Parzen log-likelihood, nats': 'parzen_log_likelihood',
@@ -63,17 +59,17 @@ class Measure(NamedTuple):
 
 
 def explanation(name):
-    """A sentence on a measure, and 'higher' or 'lower' or ''."""
+    """Which way a measure is better ('' where neither is), and what it is."""
     return next(found for beginning, found in EXPLANATIONS.items() if name.startswith(beginning))
 
 
 def report(results):
-    """What evaluate.py prints of one or more checkpoints of a model; results: from `Evaluation.measure`."""
+    """What evaluate.py prints of the checkpoints of a model; results: from `Evaluation.measure`."""
     first = results[0]
     by_key = {(result['model'], 0, result['epoch']): {measure.measure: measure for measure in result['measures']}
               for result in results}
     lines = [table(by_key, [(model, epoch) for model, _, epoch in by_key]), '',
-             *(f'{measure.measure}: {explanation(measure.measure)[0]}' for measure in first['measures']),
+             *(f'{measure.measure}: {explanation(measure.measure)[1]}' for measure in first['measures']),
              '±: the standard error of the measure on one model', '']
     if 'classifier' in first:
         lines.append(f'reference classifier: {first["classifier"]}, {formatted(first["classifier_accuracy"])} % of the '
@@ -97,7 +93,7 @@ def table(results, columns):
         real = [measure[3:] for cell in cells for measure in cell if measure.real is not None]
         if any(cells):
             rows.append((name, *(formatted(*(measure[1:3] for measure in cell)) for cell in cells),
-                         formatted(*real[:1]), explanation(name)[1]))
+                         formatted(*real[:1]), explanation(name)[0]))
     return markdown_table(('', *map('{0[0]}, epoch {0[1]}'.format, columns), 'real images', 'better'), rows)
 
 
