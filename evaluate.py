@@ -29,14 +29,12 @@ def parser():
                          help='measure every kept checkpoint: a column of the table for each epoch')
     weights.add_argument('--pretrained', action='store_true', help='measure the pretrained generator')
     result.add_argument('--samples', type=number(int, 200), default=10000, metavar='N',
-                        help='images to generate; for what can be learned from labelled images 10 times as many '
-                             '(default: %(default)s)')
+                        help='images to generate; 10 times as many to learn from (default: %(default)s)')
     result.add_argument('--seed', type=number(int, 0, high=2**31 - 1), default=0, metavar='N',
                         help='of the noise and the codes (default: %(default)s)')
     add_data_arguments_of_run(result)
     result.add_argument('--json', type=path, metavar='FILE',
-                        help='default: evaluation.json in the folder of each checkpoint, where sample.py looks for the '
-                             'classes of InfoGAN\'s categories')
+                        help='default: evaluation.json in the folder of each checkpoint, where sample.py looks for it')
     result.add_argument('--add-to', type=path, metavar='FILE',
                         help='also add the measures to this CSV file, for python -m evaluation.results')
     result.add_argument('--training', metavar='NAME', help='name of the training in that file (default: MODEL)')

@@ -42,8 +42,7 @@ def parser():
     result.add_argument('--torch', action='store_true', help='also measure PyTorch, where it is installed')
     result.add_argument('--mixed-precision', action='store_true', help='also measure ours and PyTorch in bfloat16')
     result.add_argument('--rounds', type=positive_int, default=7, metavar='N', help='(default: %(default)s)')
-    result.add_argument('--steps', type=positive_int, metavar='N',
-                        help='steps in a turn (default: 50; 5 for convolutional models)')
+    result.add_argument('--steps', type=positive_int, metavar='N', help='in a turn (default: 50, convolutional 5)')
     return result
 
 
@@ -90,7 +89,7 @@ def measure(model, variants, args, data_dir):
                 raise UserError(f'the measurement of {variant} has stopped: {seconds}', exit_status=1)
             times[variant].append(seconds)
     for worker in workers.values():
-        worker.close()  # which ends its process
+        worker.send(0)  # which ends its process
     return {variant: seconds[1:] for variant, seconds in times.items()}, memory  # the first steps are slower
 
 
@@ -113,10 +112,10 @@ def main(argv=None):
     args = parser().parse_args(argv)
     if args.torch and not importlib.util.find_spec('torch'):
         raise UserError('PyTorch is not installed: pip install torch, or leave out --torch')
-    if args.mixed_precision and bfloat16_missing():
-        raise UserError(bfloat16_missing())
     variants = ['ours', 'listing'] + ['torch'] * args.torch
     if args.mixed_precision:
+        if missing := bfloat16_missing():
+            raise UserError(missing)
         variants += [f'{variant}_bfloat16' for variant in variants if variant != 'listing']
     print_machine(['tensorflow'] + ['torch'] * args.torch)
     with tempfile.TemporaryDirectory() as data_dir:

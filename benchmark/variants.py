@@ -110,7 +110,7 @@ def prepare(variant, model, data_dir):
 
 
 def serve(connection, *arguments):
-    """What a worker does: as many steps as it is asked for, again and again. It answers with the seconds that a step
+    """What a worker does: as many steps as it is asked for, until that is 0. It answers with the seconds that a step
     took and the peak memory in MB, or once with a sentence that says what is wrong."""
     try:
         with tf.Graph().as_default():
@@ -123,7 +123,5 @@ def serve(connection, *arguments):
             seconds = (time.perf_counter() - start) / n_steps
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else float('nan')  # bytes on macOS
             connection.send((seconds, peak * (1 if sys.platform == 'darwin' else 1024) / 1e6))
-    except EOFError:  # the other side has closed the connection
-        pass
     except Exception as error:
         connection.send((one_line(error), None))

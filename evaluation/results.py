@@ -65,10 +65,11 @@ def explanation(name):
 
 def report(results):
     """What evaluate.py prints of the checkpoints of a model; results: from `Evaluation.measure`."""
-    first = results[0]
-    by_key = {(result['model'], 0, result['epoch']): {measure.measure: measure for measure in result['measures']}
-              for result in results}
-    lines = [table(by_key, [(model, epoch) for model, _, epoch in by_key]), '',
+    first, measured = results[0], {}
+    for result in results:
+        for measure in result['measures']:
+            measured.setdefault((result['model'], measure.measure), {})[result['epoch']] = {0: measure}
+    lines = [table(measured, [(result['model'], result['epoch']) for result in results]), '',
              *(f'{measure.measure}: {explanation(measure.measure)[1]}' for measure in first['measures']),
              '±: the standard error of the measure on one model', '']
     if 'classifier' in first:
@@ -88,8 +89,8 @@ def report(results):
 def table(results, columns):
     """A Markdown table; results: as from `read_results`; columns: pairs of a training and its epoch."""
     rows = []
-    for name in dict.fromkeys(name for measures in results.values() for name in measures):
-        cells = [select(results, training, name).get(epoch, []) for training, epoch in columns]
+    for name in dict.fromkeys(name for _, name in results):
+        cells = [results.get((training, name), {}).get(epoch, {}).values() for training, epoch in columns]
         real = [measure[3:] for cell in cells for measure in cell if measure.real is not None]
         if any(cells):
             rows.append((name, *(formatted(*(measure[1:3] for measure in cell)) for cell in cells),
@@ -137,26 +138,16 @@ def add_results(file, training, seed, results):
 
 
 def read_results(file):
-    """The content of results.csv: {(training, seed, epoch): {name: Measure}}, the last row for each; or UserError."""
+    """The content of results.csv, {(training, measure): {epoch: {seed: Measure}}}; of each the last row counts."""
     found = {}
     try:
         with open(file, encoding='utf-8', newline='') as content:
-            for row in list(csv.reader(content))[1:]:
-                training, seed, epoch, name, *numbers = row
+            for training, seed, epoch, name, *numbers in list(csv.reader(content))[1:]:
                 numbers = [float(number) if number else None for number in numbers]
-                found.setdefault((training, int(seed), int(epoch)), {})[name] = Measure(name, *numbers)
+                found.setdefault((training, name), {}).setdefault(int(epoch), {})[int(seed)] = Measure(name, *numbers)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f'{file} cannot be read as results ({one_line(error)})')
     return found
-
-
-def select(results, training, name):
-    """A measure of one training: {epoch: [Measure of each seed]}."""
-    selected = {}
-    for (other, _, epoch), measures in sorted(results.items()):
-        if other == training and name in measures:
-            selected.setdefault(epoch, []).append(measures[name])
-    return selected
 
 
 def draw(results, name, trainings, file):
@@ -165,15 +156,15 @@ def draw(results, name, trainings, file):
     ax = fig.subplots()
     others = [training for training in trainings if training not in SCRIPTS]
     for i, training in enumerate([*SCRIPTS, *others]):  # so that a model has the same colour in all pictures
-        seeds = select(results, training, name) if training in trainings else {}
-        values = [[measure.value for measure in measures] for measures in seeds.values()]
-        if seeds:
-            ax.plot(seeds.keys(), list(map(statistics.fmean, values)), 'o-', color=f'C{i}', markersize=4,
-                    label=training)
-            ax.vlines(list(seeds), list(map(min, values)), list(map(max, values)), color=f'C{i}', linewidth=6,
-                      alpha=0.35)
-    real = [measures[name].real for measures in results.values() if name in measures]
-    if real and None not in real:
+        seeds = results.get((training, name), {}) if training in trainings else {}
+        epochs = sorted(seeds)
+        values = [[measure.value for measure in seeds[epoch].values()] for epoch in epochs]
+        if epochs:
+            ax.plot(epochs, list(map(statistics.fmean, values)), 'o-', color=f'C{i}', markersize=4, label=training)
+            ax.vlines(epochs, list(map(min, values)), list(map(max, values)), color=f'C{i}', linewidth=6, alpha=0.35)
+    real = [measure.real for (_, other), epochs in results.items() if other == name
+            for seeds in epochs.values() for measure in seeds.values()]
+    if None not in real:
         ax.axhline(statistics.fmean(real), color='black', linestyle='--', linewidth=1, label='real images')
     if name == FID:
         ax.set_yscale('log')
@@ -196,14 +187,16 @@ def main(argv=None):
     parser.add_argument('--figures', type=path, metavar='DIR', help='also draw the measures over the epochs, into DIR')
     args = parser.parse_args(argv)
     results = read_results(args.file)
-    last = {training: epoch for training, _, epoch in sorted(results, key=lambda key: key[2])}
+    last = {}
+    for (training, _), epochs in results.items():
+        last[training] = max(last.get(training, 0), *epochs)
     columns = [(training, int(epoch or last.get(training, 0)))
                for training, _, epoch in (text.partition(':') for text in args.trainings or sorted(last))]
     trainings = [training for training, _ in columns]
     print(table(results, columns))
     try:
         for name, picture in PICTURES.items() if args.figures else ():
-            if any(select(results, training, name) for training in trainings):
+            if any((training, name) in results for training in trainings):
                 file = os.path.join(args.figures, f'over_epochs_{picture}.png')
                 draw(results, name, trainings, file)
                 print('wrote', file)

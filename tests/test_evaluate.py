@@ -2,7 +2,6 @@
 
 import json
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,13 +27,6 @@ PROPERTIES = ('slant with the continuous code from -2 to 2, degrees',
               'stroke width with the continuous code from -2 to 2, pixels')
 
 
-@pytest.fixture(scope='module', autouse=True)
-def few_epochs():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, 'EPOCHS', 4)
-        yield
-
-
 @pytest.fixture(scope='module')
 def splits():
     """2,000 digits to train on and 1,000 to test on."""
@@ -44,7 +36,9 @@ def splits():
 
 @pytest.fixture(scope='module')
 def evaluation(splits, tmp_path_factory):
-    return Evaluation(*splits, str(tmp_path_factory.mktemp('logdir')), n_samples=SAMPLES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, 'EPOCHS', 4)
+        yield Evaluation(*splits, str(tmp_path_factory.mktemp('logdir')), n_samples=SAMPLES)
 
 
 class Model:
@@ -200,16 +194,14 @@ def logdir(tmp_path_factory):
 
 @pytest.fixture
 def data(monkeypatch):
-    """evaluate.py reads 800 digits to train on and 200 to test on; a test may ask for fewer classes."""
-    images = SimpleNamespace(n_classes=10)
-
-    def load_small(**_):
-        return [(digits[::5], np.minimum(labels[::5], images.n_classes - 1))
-                for digits, labels in load_split(dataset='mnist_5k')]
-    monkeypatch.setattr(evaluate, 'load_split', load_small)
+    """A function that lets evaluate.py read 800 images of so many classes to train on, and 200 to test on."""
+    def read(n_classes):
+        monkeypatch.setattr(evaluate, 'load_split', lambda **_: [
+            (digits[::5], np.minimum(labels[::5], n_classes - 1)) for digits, labels in load_split(dataset='mnist_5k')])
     monkeypatch.setattr(classifier, 'EPOCHS', 1)
     monkeypatch.setattr(infogan, 'n_cont', 2)  # as the run in `logdir`
-    return images
+    read(10)
+    return read
 
 
 def evaluate_run(logdir, model, *args):
@@ -232,7 +224,7 @@ def test_every_checkpoint_gets_its_own_file_and_a_column(data, logdir, tmp_path,
 
 
 def test_three_classes(data, logdir):
-    data.n_classes = 3
+    data(3)
     found = evaluate_run(logdir, 'cgan')
     assert found['class_names'] == ['cat', 'dog', 'emu'] and len(found['class_shares']) == 3
     assert 'requested labels, %' in [line['measure'] for line in found['measures']]
@@ -248,7 +240,7 @@ def test_two_continuous_codes_and_twelve_categories(data, logdir):
 
 @pytest.mark.parametrize('model', ['vanilla', 'infogan'])
 def test_images_without_classes_get_the_measures_that_need_none(data, logdir, model):
-    data.n_classes = 1
+    data(1)
     names = [line['measure'] for line in evaluate_run(logdir, model)['measures']]
     assert 'Parzen log-likelihood, nats' in names
     assert ('information of the category, nats' in names) == (model == 'infogan')

@@ -63,19 +63,16 @@ def groups_on_a_line(*centres, n=10):
     return np.array([[centre + 0.01 * i] for centre in centres for i in range(n)])
 
 
-def test_a_missing_class_costs_recall_and_images_of_nothing_cost_precision():
+def test_precision_and_recall():
+    # A missing class costs recall, images of nothing cost precision.
     real, generated = groups_on_a_line(0, 1, 2, 3), groups_on_a_line(0, 9)
     (precision, error), (recall, _) = metrics.precision_and_recall(generated, real)
     assert (precision, recall) == (50, 25) and error == pytest.approx(100 * np.sqrt(0.25 / 20))
-
-
-def test_one_image_again_and_again_has_no_variety():
+    # One image again and again has no variety: itself, of 20 real ones.
     (precision, _), (recall, _) = metrics.precision_and_recall(np.full((20, 1), 0.02), groups_on_a_line(0, 1))
-    assert (precision, recall) == (100, 5)  # itself, of 20 real ones
-
-
-def test_the_neighbourhood_reaches_to_the_third_nearest():
-    # From 0 the others are at 1, 2, 4 and 8; 4 is also the reach of 8, and those between see less far.
+    assert (precision, recall) == (100, 5)
+    # The neighbourhood reaches to the third nearest. From 0 the others are at 1, 2, 4 and 8; 4 is also the reach of 8,
+    # and those between see less far.
     real = np.array([[0.], [1], [2], [4], [8]])
     (inside, _), _ = metrics.precision_and_recall(np.full((10, 1), -3.9), real)
     (outside, _), _ = metrics.precision_and_recall(np.full((10, 1), -4.1), real)
@@ -165,15 +162,12 @@ def bar(degrees, width, size=28):
     return np.clip(width / 2 + 0.5 - distance, 0, 1) * (np.abs(y) < size / 2 - 4)
 
 
-def test_slant_of_drawn_bars():
+def test_slant():
     for degrees in (-30, -5, 0, 25):
         images = np.array([bar(degrees, width) for width in (1.5, 2, 3, 4)])
         assert metrics.slants(images) == pytest.approx(np.full(4, degrees), abs=0.6)
-
-
-def test_slant_is_that_of_a_shear_wherever_the_digit_stands_and_ignores_faint_grey():
-    image = np.clip(bar(0, 3) + ndimage.rotate(bar(0, 3), 90), 0, 1)  # a cross
-    shear = np.tan(np.radians(15))
+    # It is that of a shear wherever the digit, here a cross, stands, and ignores faint grey.
+    image, shear = np.clip(bar(0, 3) + ndimage.rotate(bar(0, 3), 90), 0, 1), np.tan(np.radians(15))
     sheared = ndimage.affine_transform(image, [[1, 0], [shear, 1]], [0, -shear * 13.5], order=1)
     moved = np.roll(sheared, (2, -3), (0, 1)) + 0.05 * RNG.random((28, 28))
     assert metrics.slants(moved[None])[0] == pytest.approx(15, abs=1)
