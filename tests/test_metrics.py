@@ -14,8 +14,8 @@ def the_same_random_numbers_in_any_order_of_the_tests():
     RNG = np.random.default_rng(0)
 
 
-def one_hot_logits(classes, n_classes=10, size=1000.0):
-    return size * np.eye(n_classes)[classes]
+def one_hot_logits(classes):
+    return 1000 * np.eye(10)[classes]
 
 
 def test_the_unit_range_is_without_the_border():
@@ -42,16 +42,14 @@ def with_moments(n, mean, covariance):
     return x @ np.linalg.cholesky(covariance).T + mean
 
 
-def test_frechet_distance_of_gaussians_that_do_not_commute():
+def test_frechet_distance():
     # In two dimensions Tr (AB)^(1/2) = sqrt(Tr(AB) + 2 sqrt(det(AB))).
     first, second = np.array([[2, 1], [1, 3.]]), np.array([[5, -2], [-2, 1.]])
     product = first @ second
     expected = 3**2 + 6 + 5 - 2 * np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
     a, b = with_moments(50, [0, 4], first), with_moments(80, [0, 1], second)
     assert metrics.frechet_distance(a, b) == pytest.approx(expected)
-
-
-def test_frechet_distance_is_symmetric_and_0_from_a_set_to_itself_even_if_singular():
+    # It is symmetric, and 0 from a set to itself, even if singular.
     a = RNG.standard_normal((200, 3)) @ RNG.standard_normal((3, 40))  # of rank 3 in 40 dimensions
     b = RNG.standard_normal((200, 40))
     assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
@@ -79,17 +77,12 @@ def test_precision_and_recall():
     assert (inside, outside) == (100, 0)
 
 
-def test_class_shares_and_variation():
-    logits = one_hot_logits([0, 0, 0, 3], 4)
-    assert metrics.class_shares(logits).tolist() == [0.75, 0, 0, 0.25]
-    assert metrics.total_variation(logits) == pytest.approx(0.5)
-    assert metrics.total_variation(one_hot_logits(np.arange(20) % 10)) == pytest.approx(0)
-    assert metrics.total_variation(one_hot_logits(np.zeros(20, int))) == pytest.approx(0.9)
-
-
-def test_percentage_and_mean_with_errors():
+def test_percentages_means_and_class_shares():
     assert metrics.percentage(np.array([1, 1, 1, 0])) == pytest.approx((75, 100 * np.sqrt(0.75 * 0.25 / 4)))
     assert metrics.mean_and_error(np.array([1., 2, 3])) == pytest.approx((2, 1 / np.sqrt(3)))
+    assert metrics.class_shares(np.eye(4)[[0, 0, 0, 3]]).tolist() == [0.75, 0, 0, 0.25]
+    assert metrics.total_variation(np.eye(4)[[0, 0, 0, 3]]) == pytest.approx(0.5)
+    assert metrics.total_variation(one_hot_logits(np.zeros(20, int))) == pytest.approx(0.9)
 
 
 def test_jackknife_error_of_a_mean_whatever_the_order_of_the_classes():
