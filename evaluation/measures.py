@@ -73,11 +73,11 @@ class Evaluation:
         if takes_labels:
             correct = logits.argmax(axis=1) == condition.argmax(axis=1)
             values |= {'requested labels, %': metrics.percentage(correct), **self.learning(trained, more)}
-        if trained.n_cont and trained.name != 'pretrained':  # which has no discriminator that recognizes codes
-            if self.n_classes > 1:
+        if trained.n_cont:
+            recognizes = trained.name != 'pretrained'  # which has no discriminator that recognizes codes
+            if recognizes and self.n_classes > 1:
                 result['category_to_class'], values['category error, %'] = self.categories(trained)
-            values |= recognition(trained, drawn, condition)
-        values |= effects_of_codes(trained, images, condition, more)
+            values |= codes(trained, drawn, condition, more, recognizes)
         result['measures'] = [Measure(name, *value, *self.real.get(name, ())) for name, value in values.items()]
         return result
 
@@ -125,39 +125,31 @@ class Evaluation:
         return classes.tolist(), metrics.percentage(classes[test_categories] != self.test_labels)
 
 
-def recognition(trained, drawn, condition):
-    """What InfoGAN's discriminator reads of the codes from images as `generate` draws them."""
-    means, logits = trained.recognize(drawn)
-    values = {'information of the category, nats': metrics.categorical_information(
-        logits, condition[:, trained.n_cont:].argmax(axis=1))}
-    for i, name in enumerate(code_names(trained)):
-        values |= {f'information of {name}, nats': metrics.gaussian_information(means[:, i], condition[:, i]),
-                   f'correlation of {name} and the posterior mean': metrics.correlation(means[:, i], condition[:, i])}
-    return values
-
-
-def effects_of_codes(trained, images, condition, rng):
-    """What the continuous codes, where there are any, do to images (N, 28, 28) in [0, 1]."""
-    values = {}
-    for i, name in enumerate(code_names(trained)):
+def codes(trained, drawn, condition, rng, recognizes):
+    """What InfoGAN's codes do to images as `generate` draws them, and what its discriminator reads of them."""
+    values, images = {}, metrics.to_unit_range(drawn)
+    if recognizes:
+        means, logits = trained.recognize(drawn)
+        category = condition[:, trained.n_cont:].argmax(axis=1)
+        values['information of the category, nats'] = metrics.categorical_information(logits, category)
+    for i, code in enumerate(condition[:, :trained.n_cont].T):
+        name = f'continuous code {i + 1}' if trained.n_cont > 1 else 'the continuous code'
+        if recognizes:
+            values |= {f'information of {name}, nats': metrics.gaussian_information(means[:, i], code),
+                       f'correlation of {name} and the posterior mean': metrics.correlation(means[:, i], code)}
         # Pairs of images that differ in this code alone.
         z, low = random_inputs(trained, max(len(images) // 10, 10), rng)
         low[:, i] = -2
         high = low.copy()
         high[:, i] = 2
-        low, high = (metrics.to_unit_range(trained.generate(z, codes)) for codes in (low, high))
+        low, high = (metrics.to_unit_range(trained.generate(z, both)) for both in (low, high))
         for what, unit, function in (('slant', 'degrees', metrics.slants),
                                      ('stroke width', 'pixels', metrics.stroke_widths)):
             change = function(high) - function(low)
-            values |= {f'correlation of {name} and the {what}': metrics.correlation(function(images), condition[:, i]),
+            values |= {f'correlation of {name} and the {what}': metrics.correlation(function(images), code),
                        f'change of {what} with {name} from -2 to 2, {unit}':
                            metrics.mean_and_error(change[np.isfinite(change)])}
     return values
-
-
-def code_names(trained):
-    return ['the continuous code'] if trained.n_cont == 1 else [
-        f'continuous code {i + 1}' for i in range(trained.n_cont)]
 
 
 def _shuffled(split):
