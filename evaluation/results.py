@@ -60,7 +60,7 @@ class Measure(NamedTuple):
 
 def explanation(name):
     """Which way a measure is better ('' where neither is), and what it is."""
-    return next(found for beginning, found in EXPLANATIONS.items() if name.startswith(beginning))
+    return next((found for beginning, found in EXPLANATIONS.items() if name.startswith(beginning)), ('', ''))
 
 
 def report(results):
