@@ -4,10 +4,9 @@
   listing   the chapter's own formulation on stock TensorFlow settings
   torch     the same networks and schedule in PyTorch's eager mode, with --torch
 
-A step is one discriminator update and two generator updates. Each variant lives
-in a process of its own, and the processes take turns, so that a clock that
-drifts meets all of them alike. Ratios are taken within each round of turns; the
-table gives their median (lowest to highest). The images are random.
+A step is one discriminator update and two generator updates. Each variant lives in a process of its own, and the
+processes take turns, so that a clock that drifts meets all of them alike. Ratios are taken within each round of turns;
+the table gives their median (lowest to highest). The images are random.
 """
 
 import argparse
@@ -25,12 +24,14 @@ import tempfile
 import numpy as np
 
 from benchmark.variants import serve
-from common.arguments import Parser, number, positive_int, run_script
+from common.arguments import Parser, positive_int, run_script
 from common.batches import count_batches
 from common.errors import UserError
 from common.scripts import SCRIPTS, load_script
 from common.tensorflow1 import bfloat16_missing
 from evaluation.results import markdown_table
+
+N_IMAGES = 70000  # as in MNIST
 
 
 def parser():
@@ -41,11 +42,7 @@ def parser():
     result.add_argument('--torch', action='store_true', help='also measure PyTorch, where it is installed')
     result.add_argument('--mixed-precision', action='store_true', help='also measure ours and PyTorch in bfloat16')
     result.add_argument('--rounds', type=positive_int, default=7, metavar='N', help='(default: %(default)s)')
-    result.add_argument('--steps', type=positive_int, metavar='N',
-                        help='steps in a turn (default: 50; 5 for convolutional models)')
-    result.add_argument('--batch-size', type=positive_int, default=128, metavar='N', help='(default: %(default)s)')
-    result.add_argument('--images', type=number(int, 40), default=70000, metavar='N',
-                        help='images in the data set (default: %(default)s, as in MNIST)')
+    result.add_argument('--steps', type=positive_int, metavar='N', help='in a turn (default: 50, convolutional 5)')
     return result
 
 
@@ -72,40 +69,34 @@ def write_random_mnist(directory, n_images):
     np.savez(f'{directory}/mnist.npz', x_train=images[:n], y_train=labels[:n], x_test=images[n:], y_test=labels[n:])
 
 
-def start(variant, *arguments):
-    """Start the process of a variant, which waits without computing for its turns; returns the connection to it."""
-    spawn = multiprocessing.get_context('spawn')
-    connection, its_end = spawn.Pipe()
-    spawn.Process(target=serve, args=(its_end, variant, *arguments), name=variant, daemon=True).start()
-    its_end.close()  # so that the end of the process is the end of the connection
-    return connection
-
-
 def measure(model, variants, args, data_dir):
     """Let the variants take turns; returns {variant: seconds a step in each round}, {variant: peak memory in MB}."""
     steps = args.steps or (5 if hasattr(load_script(model), 'image_size') else 50)
-    workers = {variant: start(variant, model, args.batch_size, data_dir) for variant in variants}
-    times, memory = {variant: [] for variant in variants}, {}
-    for turn in range(args.rounds + 1):
+    spawn = multiprocessing.get_context('spawn')
+    workers, times, memory = {}, {variant: [] for variant in variants}, {}
+    for variant in variants:
+        workers[variant], its_end = spawn.Pipe()
+        spawn.Process(target=serve, args=(its_end, variant, model, data_dir), name=variant, daemon=True).start()
+        its_end.close()  # so that the end of the process is the end of the connection
+    for n_steps in [3] + args.rounds * [steps]:
         for variant, worker in workers.items():
             try:
-                if turn:  # the first steps are slower: they come unasked, and are not counted
-                    worker.send(steps)
+                worker.send(n_steps)
                 seconds, memory[variant] = worker.recv()
             except (EOFError, OSError):
                 seconds = 'its process has ended'
             if isinstance(seconds, str):
                 raise UserError(f'the measurement of {variant} has stopped: {seconds}', exit_status=1)
-            if turn:
-                times[variant].append(seconds)
+            times[variant].append(seconds)
     for worker in workers.values():
-        worker.close()  # which ends its process
-    return times, memory
+        worker.send(0)  # which ends its process
+    return {variant: seconds[1:] for variant, seconds in times.items()}, memory  # the first steps are slower
 
 
-def table(model, times, memory, n_batches):
-    """A Markdown table of a model with one row for each variant; n_batches: in an epoch."""
-    epochs = load_script(model).parser().get_default('epochs')
+def table(model, times, memory):
+    """A Markdown table of a model with one row for each variant."""
+    settings = load_script(model).parser().parse_args([])
+    epochs, n_batches = settings.epochs, count_batches(N_IMAGES, settings.batch_size)
     head = (model, 'ms a step', 'times that of ours', 'minutes an epoch', f'hours for {epochs} epochs', 'peak, MB')
     rows = []
     for variant, seconds in times.items():
@@ -121,17 +112,16 @@ def main(argv=None):
     args = parser().parse_args(argv)
     if args.torch and not importlib.util.find_spec('torch'):
         raise UserError('PyTorch is not installed: pip install torch, or leave out --torch')
-    if args.mixed_precision and bfloat16_missing():
-        raise UserError(bfloat16_missing())
-    n_batches = count_batches(args.images, args.batch_size)  # raises where a batch is larger than the data
     variants = ['ours', 'listing'] + ['torch'] * args.torch
     if args.mixed_precision:
+        if missing := bfloat16_missing():
+            raise UserError(missing)
         variants += [f'{variant}_bfloat16' for variant in variants if variant != 'listing']
     print_machine(['tensorflow'] + ['torch'] * args.torch)
     with tempfile.TemporaryDirectory() as data_dir:
-        write_random_mnist(data_dir, args.images)
+        write_random_mnist(data_dir, N_IMAGES)
         for model in args.models:
-            print(f'\n{table(model, *measure(model, variants, args, data_dir), n_batches)}', flush=True)
+            print(f'\n{table(model, *measure(model, variants, args, data_dir))}', flush=True)
 
 
 if __name__ == '__main__':

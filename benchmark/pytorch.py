@@ -1,8 +1,7 @@
 """PyTorch: the same networks and the same schedule in eager mode.
 
-What is meant to make it fast: the fused Adam; channels_last images; G(z)
-generated once for the discriminator's and the first generator update; the
-discriminator's weights frozen during the generator's updates.
+What is meant to make it fast: the fused Adam; channels_last images; G(z) generated once for the discriminator's and the
+first generator update; the discriminator's weights frozen during the generator's updates.
 """
 
 from functools import partial
@@ -33,8 +32,7 @@ class Discriminator(nn.Module):
 
 
 def networks(script, noise_size, condition_size):
-    """
-    Generator, which takes z and the label or code of `condition_size` numbers side by side, and discriminator
+    """Generator, which takes z and the label or code of `condition_size` numbers side by side, and discriminator.
 
     Where TensorFlow pads an image by 1 pixel at the top and left and by 2 at the bottom and right, PyTorch pads by 2
     all around: the number of operations is the same. InfoGAN's three heads are one layer.

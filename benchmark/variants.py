@@ -1,13 +1,11 @@
 """The variants of a training step, and what their processes do.
 
-Ours is a script's graph, loader, batches and session. The listing is what the
-chapter prints, with the mistakes corrected that keep it from running: networks
-and losses are the script's; what differs is what the chapter does otherwise,
-stock TensorFlow settings, direct convolutions, images in float64 that are copied
-for shuffling, and optimizers that both wait for all moving averages.
+Ours is a script's graph, loader, batches and session. The listing is what the chapter prints, with the mistakes
+corrected that keep it from running: networks and losses are the script's; what differs is what the chapter does
+otherwise, stock TensorFlow settings, direct convolutions, images in float64 that are copied for shuffling, and
+optimizers that both wait for all moving averages.
 """
 
-import itertools
 import multiprocessing
 import os
 import sys
@@ -36,16 +34,14 @@ except ImportError:  # Windows
     resource = None
 
 
-def build_graph(script, args):
-    """What the script's build_graph returns."""
-    return script.build_graph(args, 10) if 'y' in generator_inputs(script) else script.build_graph(args)
-
-
-def build_listing_graph(script, args):
-    """As build_graph, but whatever scope the script asks for, each optimizer waits for the updates of both networks."""
-    get_collection = tf.get_collection
+def build_graph(script, args, listing=False):
+    """What the script's build_graph returns; in the listing each optimizer waits for the updates of both networks."""
+    arguments = (args, 10) if 'y' in generator_inputs(script) else (args,)
+    if not listing:
+        return script.build_graph(*arguments)
+    get_collection = tf.get_collection  # which the listing calls without a scope
     with winograd.direct(), mock.patch.object(tf, 'get_collection', lambda key, scope=None: get_collection(key)):
-        return build_graph(script, args)
+        return script.build_graph(*arguments)
 
 
 def load_listing_data(data_dir, convolutional):
@@ -53,8 +49,7 @@ def load_listing_data(data_dir, convolutional):
     with np.load(os.path.join(data_dir, 'mnist.npz')) as file:
         train_data = np.concatenate((file['x_train'], file['x_test']), axis=0)
         labels = np.eye(10)[np.concatenate((file['y_train'], file['y_test']), axis=0)]
-    train_data = train_data / 255.
-    train_data = train_data * 2. - 1
+    train_data = train_data / 255. * 2. - 1
     if not convolutional:
         return train_data.reshape([-1, 28 * 28]), labels
     train_data = train_data.reshape([-1, 28, 28, 1])
@@ -82,18 +77,15 @@ def step_inputs(script, args, data, gen_batches):
             yield inputs
 
 
-def prepare(variant, model, batch_size, data_dir):
-    """
-    A function that does one training step, and returns d_loss and g_loss
-    @param variant: 'ours', 'ours_bfloat16', 'listing', 'torch' or 'torch_bfloat16'
-    """
+def prepare(variant, model, data_dir):
+    """A function that does one training step, and returns d_loss and g_loss; variant: as in the table."""
     script = load_script(model)
-    args = script.parser().parse_args(['--batch-size', str(batch_size)])
+    args = script.parser().parse_args([])
     args.mixed_precision = variant.endswith('bfloat16')
     convolutional = hasattr(script, 'image_size')
     if variant == 'listing':
         inputs = step_inputs(script, args, load_listing_data(data_dir, convolutional), gen_listing_batches)
-        gan, sess = build_listing_graph(script, args), tf.Session()
+        gan, sess = build_graph(script, args, listing=True), tf.Session()
     else:
         load = load_dataset_label_pad if convolutional else load_dataset_label
         inputs = step_inputs(script, args, load(data_dir), gen_batches_label)
@@ -118,12 +110,12 @@ def prepare(variant, model, batch_size, data_dir):
 
 
 def serve(connection, *arguments):
-    """What a worker does: three steps after `prepare`, then as many as it is asked for. It answers with the seconds
-    that a step took and the peak memory in MB, or once with a sentence that says what is wrong."""
+    """What a worker does: as many steps as it is asked for, until that is 0. It answers with the seconds that a step
+    took and the peak memory in MB, or once with a sentence that says what is wrong."""
     try:
         with tf.Graph().as_default():
             step = prepare(*arguments)
-        for n_steps in itertools.chain([3], iter(connection.recv, None)):
+        while n_steps := connection.recv():
             step()  # brings the caches back after the others' turns
             start = time.perf_counter()
             for _ in range(n_steps):
@@ -131,7 +123,5 @@ def serve(connection, *arguments):
             seconds = (time.perf_counter() - start) / n_steps
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else float('nan')  # bytes on macOS
             connection.send((seconds, peak * (1 if sys.platform == 'darwin' else 1024) / 1e6))
-    except EOFError:  # the other side has closed the connection
-        pass
     except Exception as error:
         connection.send((one_line(error), None))

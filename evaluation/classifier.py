@@ -3,8 +3,8 @@
 There is one for a data set, whatever the seed of an evaluation and the number of threads.
 """
 
-import hashlib
 import os
+import sys
 import zlib
 
 import numpy as np
@@ -19,11 +19,14 @@ from common.random_streams import random_stream
 from common.tensorflow1 import session_config
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED = 8, 128, 0.002, 0
-# Part of the cache's fingerprint: count up when the network or its training changes.
-VERSION = 2
+VERSION = 3  # part of the cache's name: count up when the network or its training changes
 
 # Otherwise the first session of a process decides how many threads all of them share.
 os.environ.setdefault('TF_OVERRIDE_GLOBAL_THREADPOOL', '1')
+
+
+def progress(line):
+    print(line, file=sys.stderr, flush=True)
 
 
 def network(x, n_classes, training=True):
@@ -40,12 +43,11 @@ def network(x, n_classes, training=True):
         return dense(dropped, n_classes), features
 
 
-def train(images, labels, n_classes, epochs=EPOCHS, report=print):
+def train(images, labels, n_classes):
     """Train the network on one thread, since the number of threads changes the rounding and with it the weights.
 
     images: (N, 28, 28), at least a batch of 128; uint8 in 0..255 or floats in [0, 1]. labels: integers (N,) in
-    0 .. n_classes - 1. report: is called with a line of text after each epoch. Returns {name: array} of all weights
-    and moving averages. Raises UserError where there are fewer images than a batch.
+    0 .. n_classes - 1. Returns {name: array} of all weights and moving averages.
     """
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(SEED)
@@ -62,8 +64,8 @@ def train(images, labels, n_classes, epochs=EPOCHS, report=print):
         config.intra_op_parallelism_threads = 1
         with tf.Session(graph=graph, config=config) as sess:
             sess.run(tf.global_variables_initializer())
-            steps, total = 0, epochs * (len(images) // BATCH_SIZE)
-            for epoch in range(epochs):
+            steps, total = 0, EPOCHS * (len(images) // BATCH_SIZE)
+            for epoch in range(EPOCHS):
                 losses = []
                 for batch_x, batch_y in gen_batches_label(images, labels, BATCH_SIZE,
                                                           seed=random_stream(SEED, 'shuffle', epoch)):
@@ -72,39 +74,28 @@ def train(images, labels, n_classes, epochs=EPOCHS, report=print):
                         learning_rate: LEARNING_RATE * (1 - steps / total)})  # falls to 0, so the weights settle
                     losses.append(batch_loss)
                     steps += 1
-                report(f'classifier: epoch {epoch + 1}/{epochs}, loss {np.mean(losses):.4f}')
+                progress(f'classifier: epoch {epoch + 1}/{EPOCHS}, loss {np.mean(losses):.4f}')
             return {variable.op.name: value for variable, value in zip(weights, sess.run(weights))}
 
 
-class Classifier:
-    """A trained network that is ready to classify images.
+def logits_and_features(weights, images):
+    """Float32 logits (N, n_classes) of images, and the features before them (N, 128), by weights from `train`.
 
-    weights: {name: array} from `train`; raises KeyError or ValueError where they are not the weights of this network.
-    n_classes: their number of classes. fingerprint: eight hexadecimal digits, which other weights do not have.
+    images: (N, 28, 28), N of at least 1, uint8 in 0..255 or floats in [0, 1]. No image's result depends on the others.
     """
+    with tf.Graph().as_default(), tf.Session(config=session_config()) as sess:
+        x = tf.placeholder(tf.float32, (None, 28, 28, 1))
+        outputs = network(x, len(weights['classifier/dense_1/bias']), training=False)
+        for variable in tf.global_variables():
+            variable.load(weights[variable.op.name], sess)
+        batches = [sess.run(outputs, {x: _scale(images[start:start + 1000])}) for start in range(0, len(images), 1000)]
+    logits, features = zip(*batches)
+    return np.concatenate(logits), np.concatenate(features)
 
-    def __init__(self, weights):
-        self.n_classes = len(weights['classifier/dense_1/bias'])
-        with tf.Graph().as_default() as graph:
-            self._x = tf.placeholder(tf.float32, (None, 28, 28, 1))
-            self._outputs = network(self._x, self.n_classes, training=False)
-            variables = tf.global_variables()
-            values = [weights[variable.op.name] for variable in variables]
-            self._sess = tf.Session(graph=graph, config=session_config())
-            self._sess.run([variable.initializer for variable in variables],
-                           {variable.initial_value: value for variable, value in zip(variables, values)})
-        self.fingerprint = f'{zlib.crc32(b"".join(value.tobytes() for value in values)):08x}'
 
-    def logits_and_features(self, images, batch_size=1000):
-        """Float32 logits (N, n_classes) of images, and the features before them (N, 128).
-
-        images: (N, 28, 28), N of at least 1, uint8 in 0..255 or floats in [0, 1]. The result for an image does not
-        depend on what else is in its batch; batch_size is for the memory.
-        """
-        batches = [self._sess.run(self._outputs, {self._x: _scale(images[start:start + batch_size])})
-                   for start in range(0, len(images), batch_size)]
-        logits, features = zip(*batches)
-        return np.concatenate(logits), np.concatenate(features)
+def fingerprint(weights):
+    """Eight hexadecimal digits, which other weights do not have."""
+    return f'{zlib.crc32(b"".join(value.tobytes() for value in weights.values())):08x}'
 
 
 def _scale(images):
@@ -113,31 +104,24 @@ def _scale(images):
     return (np.asarray(images, np.float32) * (2 / white) - 1)[..., None]
 
 
-def load_or_train(cache_dir, images, labels, n_classes, epochs=EPOCHS, report=print):
-    """The classifier of these training images from its cache, or trained now and cached.
+def load_or_train(cache_dir, images, labels, n_classes):
+    """The weights for these training images, all as in `train`: from their cache, or trained now and cached.
 
-    The cache is a file in `cache_dir` whose name has the fingerprint of data and training, so a classifier of 5,000
-    digits is never taken for that of 60,000. One that is damaged, or cannot be written, is reported. images: uint8
-    (N, 28, 28); labels: integers (N,). report: is called with each line of text. Returns a Classifier.
+    The file's name depends on the data, so the classifier of 5,000 digits is never taken for that of 60,000.
     """
-    digest = hashlib.sha256()
-    for part in map(np.ascontiguousarray, (VERSION, n_classes, epochs, images, labels)):
-        digest.update(repr((part.shape, part.dtype.str)).encode())
-        digest.update(part)
-    path = os.path.join(cache_dir, f'classifier-{digest.hexdigest()[:12]}.npz')
-    if os.path.exists(path):
-        try:
-            with open(path, 'rb') as file, np.load(file, allow_pickle=False) as content:
-                return Classifier(content)
-        except Exception as error:  # damage shows as any of a dozen types
-            report(f'{path} cannot be used ({one_line(error)}): training the classifier again')
+    data = zlib.crc32(labels.tobytes(), zlib.crc32(images.tobytes()))
+    path = os.path.join(cache_dir, f'classifier-{VERSION}-{n_classes}-{data:08x}.npz')
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return dict(content)
+    except Exception:  # it is not there, or damaged in one of a dozen ways
+        progress(f'training the classifier on {len(images):,} images')
 
-    report(f'training the classifier on {len(images):,} images')
-    weights = train(images, labels, n_classes, epochs, report)
+    weights = train(images, labels, n_classes)
     try:
         os.makedirs(cache_dir, exist_ok=True)
         with atomic_file(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **weights)
     except OSError as error:
-        report(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')
-    return Classifier(weights)
+        progress(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')
+    return weights

@@ -1,11 +1,15 @@
 """Metrics of generated images: small pure functions on arrays.
 
-A metric that is a mean over samples returns (value, standard error); for the others `jackknife_error` estimates the
-error. Images are (N, 28, 28), white strokes on black in [0, 1], unless a function says otherwise. Logarithms are
-natural: information and log-likelihood are in nats. Libraries that take long to import are imported where used.
+A metric that is a mean over samples returns (value, standard error); for the others `jackknife` estimates the error.
+Images are (N, 28, 28), white strokes on black in [0, 1], unless a function says otherwise. Logarithms are natural:
+information and log-likelihood are in nats.
 """
 
 import numpy as np
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+from scipy.special import log_softmax, logsumexp
+from threadpoolctl import threadpool_limits
 
 
 def to_unit_range(images):
@@ -14,12 +18,12 @@ def to_unit_range(images):
     return (images[:, border:border + 28, border:border + 28] + 1) / 2
 
 
-# Shares, means and correlations, each with how uncertain it is
+# Percentages, means and correlations, each with how uncertain it is
 
-def share_and_error(hits):
-    """Share of True in (N,) independent booleans, and its standard error (binomial)."""
+def percentage(hits):
+    """Percentage of True in (N,) independent booleans, and its standard error (binomial)."""
     share = float(np.mean(hits))
-    return share, float(np.sqrt(share * (1 - share) / len(hits)))
+    return 100 * share, 100 * float(np.sqrt(share * (1 - share) / len(hits)))
 
 
 def mean_and_error(values):
@@ -35,18 +39,15 @@ def correlation(x, y):
     return r, float((1 - r**2) / np.sqrt(finite.sum() - 1))
 
 
-def jackknife_error(metric, *samples, n_groups=20):
-    """Standard error of the number `metric(*samples)` by the jackknife over groups (Efron & Tibshirani 1993, ch. 11).
+def jackknife(metric, *samples):
+    """The number `metric(*samples)`, and its standard error by the jackknife (Efron & Tibshirani 1993, ch. 11).
 
-    Each array of independent rows is dealt at random, always in the same way, into groups of equal size. The metric is
-    computed once without each group; the spread of these values, times n_groups - 1, is the variance. Leaving out one
-    group, instead of computing the metric on one group, keeps clear of the bias that the FID has for few samples. The
-    result is itself uncertain, by a sixth with 20 groups.
+    The rows of each array are dealt at random, always in the same way, into 20 groups of equal size, and the metric is
+    computed without each group in turn: 19 times the variance of these values is that of the metric.
     """
-    groups = [np.random.default_rng(0).permutation(len(sample)) % n_groups for sample in samples]
-    values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups)))
-              for left_out in range(n_groups)]
-    return float(np.sqrt((n_groups - 1) * np.var(values)))
+    groups = [np.random.default_rng(0).permutation(len(sample)) % 20 for sample in samples]
+    values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups))) for left_out in range(20)]
+    return metric(*samples), float(np.sqrt(19 * np.var(values)))
 
 
 # Quality and variety, as a classifier sees them
@@ -57,7 +58,6 @@ def classifier_score(logits):
     High where each image is clearly of one class and all classes are equally frequent: the Inception Score of Salimans
     et al. 2016, "Improved techniques for training GANs", with another classifier, as TF-GAN's `mnist_score`.
     """
-    from scipy.special import log_softmax, logsumexp
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
     return float(np.exp(np.mean(np.sum(np.exp(log_p) * (log_p - log_marginal), axis=1))))
@@ -74,17 +74,16 @@ def total_variation(logits):
 
 
 def frechet_distance(features, other_features):
-    """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, d) and (M, d), at least 0, in their squared units.
+    """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, d) and (M, d): means m, unbiased covariances C.
 
-    Means m and unbiased covariances C. Its value depends on the classifier that the features come from, and falls with
-    more samples, towards that of infinitely many: compare like with like. Heusel et al. 2017, "GANs trained by a two
-    time-scale update rule", whose features are those of Inception.
+    It depends on the classifier and falls with more samples: compare like with like. Heusel et al. 2017, "GANs trained
+    by a two time-scale update rule", whose features are those of Inception.
     """
-    from threadpoolctl import threadpool_limits
     # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
     with threadpool_limits(1, user_api='blas'):
-        mean_1, covariance_1 = _moments(features)
-        mean_2, covariance_2 = _moments(other_features)
+        features, other_features = np.float64(features), np.float64(other_features)
+        mean_1, covariance_1 = features.mean(axis=0), np.cov(features, rowvar=False)
+        mean_2, covariance_2 = other_features.mean(axis=0), np.cov(other_features, rowvar=False)
         # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
         # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
         trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
@@ -92,30 +91,25 @@ def frechet_distance(features, other_features):
     return max(float(distance), 0.0)
 
 
-def _moments(features):
-    features = np.asarray(features, np.float64)
-    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
-
-
 def _square_root(covariance):
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # rounding can make a 0 negative
 
 
-def precision_and_recall(generated, real, k=3):
-    """Which share of generated images looks real, and which share of real ones could have been generated, with errors.
+def precision_and_recall(generated, real):
+    """Percentage of generated images among real ones, and of real images among generated ones, each with its error.
 
-    Both are the classifier's features, (N, d) and (M, d), more than k each. An image is among the others where it is
-    within the distance of one of them to its k-th nearest of its own kind. One image again and again may have a
-    precision of 1, and has a recall near 0. The fewer images, the wider the neighbourhoods: compare like with like.
-    Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", where k is 3, too.
+    Both are the classifier's features, (N, d) and (M, d), more than 3 each. An image is among the others where it is
+    within the distance of one of them to its third nearest of its own kind. The fewer images, the wider the
+    neighbourhoods: compare like with like. Kynkäänniemi et al. 2019, "Improved precision and recall metric for
+    assessing generative models".
     """
-    return share_and_error(_are_among(generated, real, k)), share_and_error(_are_among(real, generated, k))
+    return percentage(_are_among(generated, real)), percentage(_are_among(real, generated))
 
 
-def _are_among(points, others, k):
+def _are_among(points, others):
     # Sorted, a point itself comes first, with 0.
-    reach = np.concatenate([np.partition(distances, k, axis=1)[:, k]
+    reach = np.concatenate([np.partition(distances, 3, axis=1)[:, 3]
                             for distances in squared_distances(others, others)])
     return np.concatenate([(distances <= reach).any(axis=1) for distances in squared_distances(points, others)])
 
@@ -125,8 +119,7 @@ def _are_among(points, others, k):
 def squared_distances(points, others):
     """Squared distances of all pairs of (N, ...) and (M, ...), a part of the points at a time, to fit into 40 MB.
 
-    |p - o|^2 = |p|^2 + |o|^2 - 2 p o: one matrix product, whose rounding is that of the squared lengths. Yields float32
-    (n, M), together (N, M).
+    |p - o|^2 = |p|^2 + |o|^2 - 2 p o: one matrix product. Yields float32 (n, M), together (N, M).
     """
     points, others = (np.asarray(array, np.float32).reshape(len(array), -1) for array in (points, others))
     lengths, doubled = np.sum(others**2, axis=1), -2 * others.T
@@ -140,13 +133,12 @@ def squared_distances(points, others):
 
 
 def nearest_neighbour_error(samples, sample_labels, images, labels):
-    """Share, with its error, of real images (M, ...) whose label is not that of the nearest generated one (N, ...).
+    """Percentage of real images (M, ...) whose label is not that of the nearest generated one (N, ...), and its error.
 
-    The test of the conditional DCGAN in Radford et al. 2015, "Unsupervised representation learning with deep
-    convolutional GANs", section 8.1 (supplementary material), Table 3.
+    Radford et al. 2015, "Unsupervised representation learning with deep convolutional GANs", section 8.1, Table 3.
     """
     nearest = np.concatenate([distances.argmin(axis=1) for distances in squared_distances(images, samples)])
-    return share_and_error(sample_labels[nearest] != labels)
+    return percentage(sample_labels[nearest] != labels)
 
 
 def parzen_log_densities(samples, images, bandwidths):
@@ -155,7 +147,6 @@ def parzen_log_densities(samples, images, bandwidths):
     The density is the mean of Gaussians around each sample whose standard deviation is the bandwidth. Goodfellow et al.
     2014, "Generative adversarial nets", section 5; the paper's numbers are for pixels in [0, 1].
     """
-    from scipy.special import logsumexp
     n_samples, n_pixels = len(samples), int(np.prod(samples.shape[1:]))
     densities = [[
         logsumexp(distances / (-2 * bandwidth**2), axis=1)
@@ -169,10 +160,9 @@ def parzen_log_densities(samples, images, bandwidths):
 def best_assignment(confusion):
     """Give each code a class of its own so that most images are correct: counts (codes, classes) -> (codes,).
 
-    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Choose it on training images and test
-    `classes[codes]` on others. Where there are more codes than classes, those left over take their most frequent class.
+    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Codes that are left over take their
+    most frequent class.
     """
-    from scipy.optimize import linear_sum_assignment
     classes = confusion.argmax(axis=1)
     codes, own = linear_sum_assignment(confusion, maximize=True)
     classes[codes] = own
@@ -185,7 +175,6 @@ def categorical_information(logits, codes):
     logits (N, categories) are q's on images generated with `codes` (N,). At most H(c) = log(number of categories),
     where the code can be read off every image; below 0 where q misleads. Chen et al. 2016, equation 5.
     """
-    from scipy.special import log_softmax
     log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
     return mean_and_error(np.log(logits.shape[1]) + log_q)
 
@@ -193,7 +182,7 @@ def categorical_information(logits, codes):
 def gaussian_information(means, codes):
     """The same bound of a code from N(0, 1), of which q is a Gaussian with the given mean for each image, both (N,).
 
-    q has one variance for all, the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
+    q's variance is the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
     """
     squares = (np.asarray(codes, np.float64) - means)**2
     variance = squares.mean()
@@ -224,7 +213,6 @@ def stroke_widths(images):
     Across a stroke of width w the distance to the nearest background rises from 0 to w/2 and falls again, so its mean
     over the stroke is w/4. Ends and corners make the value a little smaller, crossings a little larger.
     """
-    from scipy import ndimage
     zoom = 4  # enlarged first, so that grey edges give fractions of a pixel
 
     def width(image):

@@ -11,7 +11,6 @@ import argparse
 import csv
 import math
 import os
-import re
 import statistics
 from typing import NamedTuple, Optional
 
@@ -22,37 +21,28 @@ from common.images import new_figure
 from common.scripts import SCRIPTS
 
 FID = 'FID on this classifier\'s features'
-_SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
-# What each measure is, and which way is better.
+SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
+# Which way the measures whose names begin like this are better, and what they are.
 EXPLANATIONS = {
-    'MNIST score': (_SCORE, 'higher'),
-    'classifier score': (_SCORE, 'higher'),
-    FID: ('Fréchet distance from the test images, in features of the reference classifier, not of Inception', 'lower'),
-    'precision, %': ('quality: generated images that lie among real ones; smooth images can beat real ones', 'higher'),
-    'recall, %': ('variety: real images that lie among generated ones', 'higher'),
-    'total variation of the classes': ('distance of the class shares from uniform, 0 to 1', 'lower'),
-    'Parzen log-likelihood, nats': ('of test images under Gaussians around the generated ones; smooth images can beat '
-                                    'real ones. 225 in Goodfellow et al. 2014, 132 in Mirza & Osindero 2014', 'higher'),
-    'requested labels, %': ('generated images in which the reference classifier sees the requested label', 'higher'),
-    'nearest-neighbour error, %': ('of test images that get the label of the nearest generated one (Radford et al. '
-                                   '2015)', 'lower'),
-    'classifier accuracy score, %': ('accuracy on test images of the same network trained on generated images only '
-                                     '(Ravuri & Vinyals 2019)', 'higher'),
-    'category error, %': ('InfoGAN\'s category as a classifier of test images. 5 in Chen et al. 2016', 'lower'),
-    'information of the category, nats': ('lower bound of its mutual information with the images, at most the log of '
-                                          'the number of categories (Chen et al. 2016)', 'higher'),
-    'information of the continuous code, nats': ('the same bound, 0 where the code cannot be read off', 'higher'),
-    'correlation of the continuous code and the posterior mean': ('1 where it can be read off exactly', 'higher'),
-    'correlation of the continuous code and the slant': ('its sign is a matter of chance', ''),
-    'change of slant with the continuous code from -2 to 2, degrees': ('positive: to the right', ''),
-    'correlation of the continuous code and the stroke width': ('its sign is a matter of chance', ''),
-    'change of stroke width with the continuous code from -2 to 2, pixels': ('positive: wider', '')}
+    'MNIST score': ('higher', SCORE),
+    'classifier score': ('higher', SCORE),
+    'FID': ('lower', 'Fréchet distance from the test images in features of the reference classifier, not of Inception'),
+    'precision': ('higher', 'quality: generated images that lie among real ones; smooth images can beat real ones'),
+    'recall': ('higher', 'variety: real images that lie among generated ones'),
+    'total variation': ('lower', 'distance of the class shares from uniform, 0 to 1'),
+    'Parzen': ('higher', 'of test images under Gaussians around the generated ones; smooth images can beat real ones'),
+    'requested labels': ('higher', 'generated images in which the reference classifier sees the requested label'),
+    'nearest': ('lower', 'of test images that get the label of the nearest generated one (Radford et al. 2015)'),
+    'classifier accuracy': ('higher', 'on test images, trained on generated images only (Ravuri & Vinyals 2019)'),
+    'category error': ('lower', 'InfoGAN\'s category as a classifier of test images (Chen et al. 2016)'),
+    'information': ('higher', 'lower bound of the mutual information of code and images (Chen et al. 2016)'),
+    'correlation': ('', '1 or -1 where the one can be read off the other; its sign may be a matter of chance'),
+    'change': ('', 'positive: to the right, or wider')}
 # The measures that are drawn over the epochs, and the names of their pictures.
 PICTURES = {'MNIST score': 'mnist_score', FID: 'fid', 'precision, %': 'precision', 'recall, %': 'recall',
             'total variation of the classes': 'total_variation', 'Parzen log-likelihood, nats': 'parzen_log_likelihood',
             'requested labels, %': 'requested_labels', 'category error, %': 'category_error',
             'nearest-neighbour error (50,000 samples), %': 'nearest_neighbour_error'}
-KEY = ('training', 'seed', 'epoch')
 
 
 class Measure(NamedTuple):
@@ -69,56 +59,61 @@ class Measure(NamedTuple):
 
 
 def explanation(name):
-    """A sentence on a measure, and 'higher' or 'lower' or ''."""
-    return EXPLANATIONS[re.sub(r' \(.* samples\)', '', re.sub(r'continuous code \d+', 'the continuous code', name))]
+    """Which way a measure is better ('' where neither is), and what it is."""
+    return next((found for beginning, found in EXPLANATIONS.items() if name.startswith(beginning)), ('', ''))
 
 
-def report(result):
-    """What evaluate.py prints of one checkpoint; result: from `Evaluation.measure`."""
-    measures, names = result['measures'], result['class_names']
-    rows = [(name, with_error(value, error), with_error(*real), explanation(name)[1])
-            for name, value, error, *real in measures]
-    title = f'{result["model"]}, epoch {result["epoch"]}'
-    lines = [markdown_table((title, 'generated', 'real images', 'better'), rows), '',
-             *(f'{measure[0]}: {explanation(measure[0])[0]}' for measure in measures),
-             '±: the standard error of the measure on this one model', '']
-    if 'classifier' in result:
-        accuracy = with_error(*result['classifier_accuracy'])
-        lines += [f'reference classifier: {result["classifier"]}, {accuracy} % of the test images correct; do not '
-                  'compare what another one has measured',
-                  'class shares: ' + ', '.join(map('{} {:.3f}'.format, names, result['class_shares']))]
-    if 'category_to_class' in result:
-        lines.append('class of each category: ' + ', '.join(
-            f'{category} = {names[label]}' for category, label in enumerate(result['category_to_class'])))
-    seen = 'among' if result['test_images_seen'] else 'not among'
+def report(results):
+    """What evaluate.py prints of the checkpoints of a model; results: from `Evaluation.measure`."""
+    first, measured = results[0], {}
+    for result in results:
+        for measure in result['measures']:
+            measured.setdefault((result['model'], measure.measure), {})[result['epoch']] = {0: measure}
+    lines = [table(measured, [(result['model'], result['epoch']) for result in results]), '',
+             *(f'{measure.measure}: {explanation(measure.measure)[1]}' for measure in first['measures']),
+             '±: the standard error of the measure on one model', '']
+    if 'classifier' in first:
+        lines.append(f'reference classifier: {first["classifier"]}, {formatted(first["classifier_accuracy"])} % of the '
+                     'test images correct; do not compare what another one has measured')
+    for result in results:
+        names, epoch = result['class_names'], f'epoch {result["epoch"]}'
+        if 'class_shares' in result:
+            lines.append(f'{epoch}, class shares: ' + ', '.join(map('{} {:.3f}'.format, names, result['class_shares'])))
+        if 'category_to_class' in result:
+            lines.append(f'{epoch}, class of each category: ' + ', '.join(
+                f'{category} = {names[label]}' for category, label in enumerate(result['category_to_class'])))
+    seen = 'among' if first['test_images_seen'] else 'not among'
     return '\n'.join([*lines, f'the test images were {seen} those of the training'])
 
 
-def report_epochs(results):
-    """A table with a row for each of several checkpoints of a model, the best value of each measure marked with *."""
-    columns = []
-    for measures in zip(*(result['measures'] for result in results)):
-        values = [measure.value for measure in measures]
-        best = {'higher': max(values), 'lower': min(values)}.get(explanation(measures[0].measure)[1])
-        columns.append([measures[0].measure] + [with_error(*measure[1:3]) + (' *' if measure.value == best else '')
-                                                for measure in measures])
-    head, *rows = zip(['epoch', *(str(result['epoch']) for result in results)], *columns)
-    return markdown_table(head, rows)
+def table(results, columns):
+    """A Markdown table; results: as from `read_results`; columns: pairs of a training and its epoch."""
+    rows = []
+    for name in dict.fromkeys(name for _, name in results):
+        cells = [results.get((training, name), {}).get(epoch, {}).values() for training, epoch in columns]
+        real = [measure[3:] for cell in cells for measure in cell if measure.real is not None]
+        if any(cells):
+            rows.append((name, *(formatted(*(measure[1:3] for measure in cell)) for cell in cells),
+                         formatted(*real[:1]), explanation(name)[0]))
+    return markdown_table(('', *map('{0[0]}, epoch {0[1]}'.format, columns), 'real images', 'better'), rows)
 
 
-def with_error(value, error=None):
-    """A value with as many digits as its standard error supports; '' where it is None."""
-    if value is None:
+def formatted(*measured):
+    """A value ± its standard error, or the mean and the range of several seeds, to two digits of the error.
+
+    measured: pairs of value and standard error; '' without any.
+    """
+    if not measured:
         return ''
-    if not error or not error > 1e-9 * abs(value):
-        return f'{value:.4g}'
-    decimals = decimals_of(error)
-    return f'{value:.{decimals}f} ± {error:.{decimals}f}'
-
-
-def decimals_of(error):
-    """Decimals of a value with this standard error: two digits of the error."""
-    return max(0, 1 - math.floor(math.log10(error)))
+    values, errors = zip(*measured)
+    digits = '.4g'  # where a value has no error
+    if max(errors) > 1e-9 * abs(values[0]):
+        digits = f'.{max(0, 1 - math.floor(math.log10(max(errors))))}f'
+    mean, low, high = (format(value, digits) for value in (statistics.fmean(values), min(values), max(values)))
+    if len(values) == 1:
+        return f'{mean} ± {errors[0]:{digits}}'
+    # Of a correlation, whose sign a training chooses by chance, the mean would say nothing.
+    return f'{low} to {high}' if min(values) < 0 < max(values) else f'{mean} ({low} to {high})'
 
 
 def markdown_table(head, rows):
@@ -135,7 +130,7 @@ def add_results(file, training, seed, results):
     with open(file, 'a', encoding='utf-8', newline='') as content:
         writer = csv.writer(content, lineterminator='\n')
         if is_new:
-            writer.writerow(KEY + Measure._fields)
+            writer.writerow(('training', 'seed', 'epoch', *Measure._fields))
         for result in results:
             for name, *numbers in result['measures']:
                 writer.writerow([training, seed, result['epoch'], name,
@@ -143,52 +138,16 @@ def add_results(file, training, seed, results):
 
 
 def read_results(file):
-    """The content of results.csv: {(training, seed, epoch): {name: Measure}}, the last row for each; or UserError."""
+    """The content of results.csv, {(training, measure): {epoch: {seed: Measure}}}; of each the last row counts."""
     found = {}
     try:
         with open(file, encoding='utf-8', newline='') as content:
-            reader = csv.DictReader(content)
-            if set(reader.fieldnames or ()) != {*KEY, *Measure._fields}:
-                raise ValueError('its columns are others')
-            for row in reader:
-                training, seed, epoch = (row.pop(name) for name in KEY)
-                name, *numbers = (row[field] for field in Measure._fields)
+            for training, seed, epoch, name, *numbers in list(csv.reader(content))[1:]:
                 numbers = [float(number) if number else None for number in numbers]
-                found.setdefault((training, int(seed), int(epoch)), {})[name] = Measure(name, *numbers)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+                found.setdefault((training, name), {}).setdefault(int(epoch), {})[int(seed)] = Measure(name, *numbers)
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f'{file} cannot be read as results ({one_line(error)})')
     return found
-
-
-def select(results, training, name):
-    """A measure of one training: {epoch: [Measure of each seed]}."""
-    selected = {}
-    for (other, _, epoch), measures in sorted(results.items()):
-        if other == training and name in measures:
-            selected.setdefault(epoch, []).append(measures[name])
-    return selected
-
-
-def table(results, columns):
-    """A Markdown table; columns: pairs of a training and its epoch."""
-    rows = []
-    for name in dict.fromkeys(name for measures in results.values() for name in measures):
-        cells = [select(results, training, name).get(epoch, []) for training, epoch in columns]
-        real = [measure for cell in cells for measure in cell if measure.real is not None]
-        if any(cells):
-            rows.append((name, *map(mean_and_range, cells), with_error(*real[0][3:]) if real else ''))
-    return markdown_table(('', *map('{0[0]}, epoch {0[1]}'.format, columns), 'real images'), rows)
-
-
-def mean_and_range(measures):
-    """One training with its standard error, or several seeds: the mean and the range."""
-    if len(measures) < 2:
-        return with_error(*measures[0][1:3]) if measures else ''
-    values = [measure.value for measure in measures]
-    decimals = decimals_of(max(measure.error for measure in measures) or 0.01)
-    mean, low, high = (f'{value:.{decimals}f}' for value in (statistics.fmean(values), min(values), max(values)))
-    # Of a correlation, whose sign a training chooses by chance, the mean would say nothing.
-    return f'{low} to {high}' if min(values) < 0 < max(values) else f'{mean} ({low} to {high})'
 
 
 def draw(results, name, trainings, file):
@@ -197,15 +156,15 @@ def draw(results, name, trainings, file):
     ax = fig.subplots()
     others = [training for training in trainings if training not in SCRIPTS]
     for i, training in enumerate([*SCRIPTS, *others]):  # so that a model has the same colour in all pictures
-        seeds = select(results, training, name) if training in trainings else {}
-        if seeds:
-            values = {epoch: [measure.value for measure in measures] for epoch, measures in seeds.items()}
-            ax.plot(list(values), list(map(statistics.fmean, values.values())), 'o-', color=f'C{i}', markersize=4,
-                    label=training)
-            ax.vlines(list(values), list(map(min, values.values())), list(map(max, values.values())), color=f'C{i}',
-                      linewidth=6, alpha=0.35)
-    real = [measures[name].real for measures in results.values() if name in measures]
-    if real and None not in real:
+        seeds = results.get((training, name), {}) if training in trainings else {}
+        epochs = sorted(seeds)
+        values = [[measure.value for measure in seeds[epoch].values()] for epoch in epochs]
+        if epochs:
+            ax.plot(epochs, list(map(statistics.fmean, values)), 'o-', color=f'C{i}', markersize=4, label=training)
+            ax.vlines(epochs, list(map(min, values)), list(map(max, values)), color=f'C{i}', linewidth=6, alpha=0.35)
+    real = [measure.real for (_, other), epochs in results.items() if other == name
+            for seeds in epochs.values() for measure in seeds.values()]
+    if None not in real:
         ax.axhline(statistics.fmean(real), color='black', linestyle='--', linewidth=1, label='real images')
     if name == FID:
         ax.set_yscale('log')
@@ -228,14 +187,16 @@ def main(argv=None):
     parser.add_argument('--figures', type=path, metavar='DIR', help='also draw the measures over the epochs, into DIR')
     args = parser.parse_args(argv)
     results = read_results(args.file)
-    last = {training: epoch for training, _, epoch in sorted(results, key=lambda key: key[2])}
+    last = {}
+    for (training, _), epochs in results.items():
+        last[training] = max(last.get(training, 0), *epochs)
     columns = [(training, int(epoch or last.get(training, 0)))
                for training, _, epoch in (text.partition(':') for text in args.trainings or sorted(last))]
     trainings = [training for training, _ in columns]
     print(table(results, columns))
     try:
         for name, picture in PICTURES.items() if args.figures else ():
-            if any(select(results, training, name) for training in trainings):
+            if any((training, name) in results for training in trainings):
                 file = os.path.join(args.figures, f'over_epochs_{picture}.png')
                 draw(results, name, trainings, file)
                 print('wrote', file)

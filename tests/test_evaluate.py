@@ -2,7 +2,6 @@
 
 import json
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,19 +12,18 @@ import dcgan
 import evaluate
 import infogan
 import vanilla_gan
+from common.arguments import run_script
 from common.datasets import load_split
 from common.errors import UserError
 from common.scripts import generator_inputs
-from evaluation import measures
+from evaluation import classifier, measures
 from evaluation.measures import Evaluation
 from evaluation.results import FID
 from fake_runs import FakeRun
-from runs import run
 from sampling.trained_model import load_trained_model
 
 SAMPLES = 500
-PROPERTIES = ('slant with the continuous code from -2 to 2, degrees',
-              'stroke width with the continuous code from -2 to 2, pixels')
+TURN = 'change of slant with the continuous code from -2 to 2, degrees'
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +35,9 @@ def splits():
 
 @pytest.fixture(scope='module')
 def evaluation(splits, tmp_path_factory):
-    return Evaluation(*splits, str(tmp_path_factory.mktemp('logdir')), n_samples=SAMPLES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, 'EPOCHS', 4)
+        yield Evaluation(*splits, str(tmp_path_factory.mktemp('logdir')), n_samples=SAMPLES)
 
 
 class Model:
@@ -46,8 +46,8 @@ class Model:
     class_names, epoch, name, source = list('0123456789'), 1, 'epoch_0001', 'nowhere'
     saved = {'settings': {}}
 
-    def __init__(self, script, draw, recognize=None, name='epoch_0001'):
-        self.model, self.script, self.draw, self.recognize, self.name = script.MODEL, script, draw, recognize, name
+    def __init__(self, script, draw, recognize=None):
+        self.model, self.script, self.draw, self.recognize = script.MODEL, script, draw, recognize
         self.args = script.parser().parse_args([])
         self.n_cont = 1 if script is infogan else 0
         self.n_classes = 10 if len(generator_inputs(script)) > 1 else 0
@@ -86,14 +86,14 @@ def test_a_perfect_generator_is_as_good_as_real_images(splits, evaluation):
     likelihood = found['Parzen log-likelihood, nats']
     assert likelihood.value > likelihood.real  # the test images themselves are centres of the window
     np.testing.assert_allclose(result['class_shares'], 0.1, atol=0.03)
-    assert result['test_images_seen'] and result['classifier_accuracy'][0] > 85
+    assert result['test_images_seen'] and result['classifier_accuracy'][0] > 80
     assert 'requested labels, %' not in found
 
 
 def test_a_collapsed_generator_is_found_out(splits, evaluation):
     perfect = real_digits(splits[0])  # which the classifier knows well
     found, result = measure(evaluation, Model(vanilla_gan, lambda digits, _: perfect(0 * digits + 3, _)))
-    assert found['MNIST score'].value < 1.5 < 5 < found['MNIST score'].real
+    assert found['MNIST score'].value < 1.5 < 2.5 < found['MNIST score'].real
     assert found[FID].value > found[FID].real + 5 * (found[FID].error + found[FID].real_error)
     assert found['precision, %'].value > 50 and found['recall, %'].value < 20
     assert result['class_shares'][3] > 0.9 and found['total variation of the classes'].value > 0.8
@@ -110,7 +110,7 @@ def test_a_model_with_labels_is_measured_by_its_labels(splits, evaluation):
     assert obedient[neighbour].real is None  # there are 2,000 real ones only
 
 
-def infogan_model(splits, slant, read_code, name='epoch_0001'):
+def infogan_model(splits, slant, read_code):
     """Its category k is the digit 9 - k, the continuous code shears by `slant` pixels a row and unit."""
     perfect = real_digits(splits[1])
     all_codes = []
@@ -127,36 +127,29 @@ def infogan_model(splits, slant, read_code, name='epoch_0001'):
             return read_code(all_codes[0][:, :1]), 20 * all_codes[0][:, 1:]
         return None, 20 * np.eye(10)[[9 - labels[image.tobytes()] for image in images]]
 
-    return Model(infogan, draw, recognize, name)
+    return Model(infogan, draw, recognize)
 
 
 def test_infogan_whose_codes_mean_something(splits, evaluation):
-    found, result = measure(evaluation, infogan_model(splits, 0.15, lambda code: code + 0.1))
+    model = infogan_model(splits, 0.15, lambda code: code + 0.1)
+    found, result = measure(evaluation, model)
     assert result['category_to_class'] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] and found['category error, %'].value == 0
     assert found['information of the category, nats'].value == pytest.approx(np.log(10), abs=1e-6)
     assert found['information of the continuous code, nats'].value > 2
     assert found['correlation of the continuous code and the posterior mean'].value == pytest.approx(1)
     assert found['correlation of the continuous code and the slant'].value > 0.3
     # Four units of 0.15 pixels a row are a shear of 0.6, arctan(0.6) = 31 degrees where the digit was upright.
-    assert found[f'change of {PROPERTIES[0]}'].value == pytest.approx(31, abs=5)
+    assert found[TURN].value == pytest.approx(31, abs=5)
     # Shearing thins the strokes a little, but not by more than that.
-    assert found[f'change of {PROPERTIES[1]}'].value == pytest.approx(0, abs=0.6)
+    assert abs(found['change of stroke width with the continuous code from -2 to 2, pixels'].value) < 0.6
 
-
-def test_infogan_whose_code_does_nothing(splits, evaluation):
-    found, _ = measure(evaluation, infogan_model(splits, 0, np.zeros_like))
-    assert found['information of the continuous code, nats'].value == pytest.approx(0, abs=0.1)
-    for name in ('correlation of the continuous code and the slant', f'change of {PROPERTIES[0]}'):
-        assert abs(found[name].value) < 5 * found[name].error
-
-
-def test_a_pretrained_infogan_has_no_discriminator_to_be_measured(splits, evaluation):
-    found, result = measure(evaluation, infogan_model(splits, 0.15, None, name='pretrained'))
-    assert f'change of {PROPERTIES[0]}' in found and 'category_to_class' not in result
+    model.name = 'pretrained'  # without a discriminator to be measured
+    found, result = measure(evaluation, model)
+    assert TURN in found and 'category_to_class' not in result
     assert not [name for name in found if 'information' in name or 'category' in name]
 
 
-def test_the_classes_of_the_categories_are_chosen_on_training_images(splits, evaluation):
+def test_infogan_whose_code_does_nothing_and_whose_categories_are_others_for_test_images(splits, evaluation):
     model = infogan_model(splits, 0, np.zeros_like)
     recognize = model.recognize
     test_images = {image.tobytes() for image in as_drawn(splits[1][0], 32)}
@@ -164,18 +157,20 @@ def test_the_classes_of_the_categories_are_chosen_on_training_images(splits, eva
     def recognize_test_images_differently(images):
         cont, cat = recognize(images)
         return cont, np.roll(cat, 1, axis=1) if images[0].tobytes() in test_images else cat
+
     model.recognize = recognize_test_images_differently
-    assert measure(evaluation, model)[0]['category error, %'].value == 100
+    found, _ = measure(evaluation, model)
+    assert found['category error, %'].value == 100  # the classes of the categories are chosen on training images
+    assert found['information of the continuous code, nats'].value == pytest.approx(0, abs=0.1)
+    for name in ('correlation of the continuous code and the slant', TURN):
+        assert abs(found[name].value) < 5 * found[name].error
 
 
-def test_data_of_other_classes_than_the_models_are_refused(splits, evaluation):
+def test_data_of_other_classes_than_the_models_and_too_few_images_are_refused(splits, evaluation, tmp_path):
     model = Model(cgan, real_digits(splits[1]))
     model.n_classes = 26
     with pytest.raises(UserError, match='26'):
         evaluation.measure(model)
-
-
-def test_too_few_images_are_refused(splits, tmp_path):
     (images, labels), test_split = splits
     with pytest.raises(UserError, match='100'):
         Evaluation((images[:100], labels[:100]), test_split, str(tmp_path))
@@ -187,7 +182,7 @@ def test_too_few_images_are_refused(splits, tmp_path):
 def logdir(tmp_path_factory):
     """Runs of random weights, and the classifier from test to test."""
     folder = str(tmp_path_factory.mktemp('runs'))
-    FakeRun(vanilla_gan, folder, ['--split', 'train'], epochs=(1, 2, 3))
+    FakeRun(vanilla_gan, folder, ['--split', 'train'], epochs=(1, 2))
     FakeRun(cgan, folder, class_names=['cat', 'dog', 'emu'])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infogan, 'n_cont', 2)
@@ -197,81 +192,65 @@ def logdir(tmp_path_factory):
 
 @pytest.fixture
 def data(monkeypatch):
-    """evaluate.py reads 2,000 digits to train on and 500 to test on, fewer where a test wants fewer classes."""
-    images = SimpleNamespace(n_classes=10)
-
-    def load_small(**_):
-        if images.n_classes == 1:
-            return [(digits[::3], 0 * labels[::3]) for digits, labels in load_split(dataset='mnist_5k')]
-        return [(digits[labels < images.n_classes][::2], labels[labels < images.n_classes][::2])
-                for digits, labels in load_split(dataset='mnist_5k')]
-    monkeypatch.setattr(evaluate, 'load_split', load_small)
+    """A function that lets evaluate.py read 800 images of so many classes to train on, and 200 to test on."""
+    def read(n_classes):
+        monkeypatch.setattr(evaluate, 'load_split', lambda **_: [
+            (digits[::5], np.minimum(labels[::5], n_classes - 1)) for digits, labels in load_split(dataset='mnist_5k')])
+    monkeypatch.setattr(classifier, 'EPOCHS', 1)
     monkeypatch.setattr(infogan, 'n_cont', 2)  # as the run in `logdir`
-    return images
+    read(10)
+    return read
 
 
-def evaluate_run(logdir, *args):
-    evaluate.main([*args, '--logdir', logdir, '--samples', '200'])
+def evaluate_run(logdir, model, *args):
+    """The content of the newest checkpoint's evaluation.json, after evaluate.py."""
+    evaluate.main([model, *args, '--logdir', logdir, '--samples', '200'])
+    return load_trained_model(model, logdir).evaluation()
 
 
-def evaluation_of(logdir, model, epoch=1):
-    with open(os.path.join(logdir, model, 'checkpoints', f'epoch_{epoch:04}', 'evaluation.json')) as file:
-        return json.load(file)
+def test_every_checkpoint_gets_its_own_file_and_a_column(data, logdir, tmp_path, capsys):
+    second = evaluate_run(logdir, 'vanilla', '--all', '--add-to', str(tmp_path / 'results.csv'), '--training', 'other')
+    assert '| vanilla, epoch 1 | vanilla, epoch 2 | real images' in ' '.join(capsys.readouterr().out.split())
+    first = load_trained_model('vanilla', logdir, 1).evaluation()
+    assert (first['epoch'], second['epoch']) == (1, 2) and first['measures'] != second['measures']
+    assert not first['test_images_seen'] and sum(first['class_shares']) == pytest.approx(1)
+    rows = (tmp_path / 'results.csv').read_text().splitlines()
+    assert len(rows) == 1 + 2 * len(first['measures']) and rows[1].startswith('other,0,1,MNIST score,')
 
-
-def test_every_checkpoint_gets_its_own_file_and_a_row(data, logdir, tmp_path, capsys):
-    evaluate_run(logdir, 'vanilla', '--all', '--add-to', str(tmp_path / 'results.csv'))
-    table = capsys.readouterr().out.strip().splitlines()[-5:]
-    assert table[0].startswith('| epoch') and [row.split('|')[1].strip() for row in table[2:]] == ['1', '2', '3']
-    columns = list(zip(*(row.split('|')[2:-1] for row in table[2:])))
-    assert all('*' in ''.join(column) for column in columns)  # each measure has a best epoch
-    found = [evaluation_of(logdir, 'vanilla', epoch) for epoch in (1, 2, 3)]
-    assert [one['epoch'] for one in found] == [1, 2, 3] and found[0]['measures'] != found[1]['measures']
-    assert not found[0]['test_images_seen'] and sum(found[0]['class_shares']) == pytest.approx(1)
-    assert len((tmp_path / 'results.csv').read_text().splitlines()) == 1 + 3 * len(columns)
-
-    evaluate_run(logdir, 'vanilla', '--checkpoint', 'epoch_0002', '--json', str(tmp_path / 'again.json'))
-    assert json.loads((tmp_path / 'again.json').read_text()) == found[1]  # the same numbers
+    evaluate_run(logdir, 'vanilla', '--checkpoint', 'epoch_0001', '--json', str(tmp_path / 'again.json'))
+    assert json.loads((tmp_path / 'again.json').read_text()) == first  # the same numbers
 
 
 def test_three_classes(data, logdir):
-    data.n_classes = 3
-    evaluate_run(logdir, 'cgan')
-    found = evaluation_of(logdir, 'cgan')
+    data(3)
+    found = evaluate_run(logdir, 'cgan')
     assert found['class_names'] == ['cat', 'dog', 'emu'] and len(found['class_shares']) == 3
     assert 'requested labels, %' in [line['measure'] for line in found['measures']]
 
 
 def test_two_continuous_codes_and_twelve_categories(data, logdir):
-    evaluate_run(logdir, 'infogan')
-    found = evaluation_of(logdir, 'infogan')
+    found = evaluate_run(logdir, 'infogan')
     assert len(found['category_to_class']) == 12 and set(found['category_to_class']) == set(range(10))
-    names = [line['measure'] for line in found['measures']]
     assert {'information of continuous code 2, nats', 'correlation of continuous code 1 and the slant',
-            'change of stroke width with continuous code 2 from -2 to 2, pixels'} <= set(names)
+            'change of stroke width with continuous code 2 from -2 to 2, pixels'} <= {
+                line['measure'] for line in found['measures']}
 
 
 @pytest.mark.parametrize('model', ['vanilla', 'infogan'])
-def test_images_without_classes_get_the_measures_that_need_none(data, logdir, model, tmp_path):
-    data.n_classes = 1
-    evaluate_run(logdir, model, '--json', str(tmp_path / 'found.json'))
-    names = [line['measure'] for line in json.loads((tmp_path / 'found.json').read_text())['measures']]
+def test_images_without_classes_get_the_measures_that_need_none(data, logdir, model):
+    data(1)
+    names = [line['measure'] for line in evaluate_run(logdir, model)['measures']]
     assert 'Parzen log-likelihood, nats' in names
     assert ('information of the category, nats' in names) == (model == 'infogan')
     assert not {FID, 'MNIST score', 'precision, %', 'category error, %'} & set(names)
 
 
-def test_the_evaluation_is_found_where_sampling_looks_for_it(data, logdir):
-    evaluate_run(logdir, 'infogan')
-    trained = load_trained_model('infogan', logdir)
-    assert trained.evaluation() == evaluation_of(logdir, 'infogan')
-
-
-@pytest.mark.parametrize('args, words', [
-    (['gan'], ['gan']), (['vanilla', '--samples', '20'], ['--samples']),
-    (['vanilla', '--all', '--pretrained'], ['--all', '--pretrained']),
-    (['vanilla', '--json', os.devnull], [os.devnull]),
-    (['vanilla', '--add-to', '/missing/file.csv'], ['/missing/file.csv'])])
-def test_refuses(args, words, tmp_path):
-    result = run('evaluate.py', *args, '--logdir', tmp_path)
-    assert result.status == 2 and result.err.count('\n') == 1 and all(word in result.err for word in words)
+@pytest.mark.parametrize('args, word', [
+    (['gan'], 'gan'), (['vanilla', '--samples', '20'], '--samples'), (['vanilla', '--all', '--pretrained'], '--all'),
+    (['vanilla', '--json', os.devnull], os.devnull), (['vanilla', '--add-to', 'missing/file.csv'], 'missing/file.csv')])
+def test_refuses(args, word, capsys):
+    """Also what cannot be written, before the work."""
+    with pytest.raises(SystemExit, match='2'):
+        run_script(lambda: evaluate.main(args))
+    err = capsys.readouterr().err
+    assert word in err and err.count('\n') == 1

@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, spatial, stats
 from scipy.special import logsumexp
-from sklearn.neighbors import KernelDensity
 
 from evaluation import metrics
-
-RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +14,9 @@ def the_same_random_numbers_in_any_order_of_the_tests():
     RNG = np.random.default_rng(0)
 
 
-def one_hot_logits(classes, n_classes=10, size=1000.0):
-    return size * np.eye(n_classes)[classes]
+def one_hot_logits(classes):
+    return 1000 * np.eye(10)[classes]
 
-
-# Images as the models make them.
 
 def test_the_unit_range_is_without_the_border():
     images = RNG.uniform(0, 1, (5, 28, 28)).astype(np.float32)
@@ -31,20 +26,13 @@ def test_the_unit_range_is_without_the_border():
         assert metrics.to_unit_range(drawn) == pytest.approx(images, abs=1e-6)
 
 
-# Classifier score.
-
-def test_score_is_1_without_information_and_10_for_clear_balanced_classes():
+def test_score():
     assert metrics.classifier_score(np.zeros((50, 10))) == pytest.approx(1)
     assert metrics.classifier_score(one_hot_logits(np.arange(50) % 10)) == pytest.approx(10)
-
-
-def test_score_by_hand():
     # p = (3/4, 1/4) and (1/4, 3/4), marginal (1/2, 1/2): KL is 3/4 log(3/2) + 1/4 log(1/2) for both.
-    logits = np.log([[3, 1], [1, 3]])
-    assert np.log(metrics.classifier_score(logits)) == pytest.approx(0.75 * np.log(1.5) + 0.25 * np.log(0.5))
+    by_hand = np.exp(0.75 * np.log(1.5) + 0.25 * np.log(0.5))
+    assert metrics.classifier_score(np.log([[3, 1], [1, 3]])) == pytest.approx(by_hand)
 
-
-# Fréchet distance.
 
 def with_moments(n, mean, covariance):
     """n samples whose sample mean and sample covariance are exactly these."""
@@ -54,102 +42,58 @@ def with_moments(n, mean, covariance):
     return x @ np.linalg.cholesky(covariance).T + mean
 
 
-def test_frechet_distance_of_commuting_gaussians():
-    # With diagonal covariances it is |m1 - m2|^2 + sum (s1 - s2)^2.
-    a = with_moments(100, [1, 2, 3], np.diag([1., 4, 9]))
-    b = with_moments(80, [0, 2, 5], np.diag([4., 4, 1]))
-    assert metrics.frechet_distance(a, b) == pytest.approx(1 + 0 + 4 + (1 - 2)**2 + 0 + (3 - 1)**2)
-
-
-def test_frechet_distance_of_gaussians_that_do_not_commute():
+def test_frechet_distance():
     # In two dimensions Tr (AB)^(1/2) = sqrt(Tr(AB) + 2 sqrt(det(AB))).
     first, second = np.array([[2, 1], [1, 3.]]), np.array([[5, -2], [-2, 1.]])
     product = first @ second
-    expected = 6 + 5 - 2 * np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
-    a, b = with_moments(50, [0, 0], first), with_moments(50, [0, 0], second)
+    expected = 3**2 + 6 + 5 - 2 * np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
+    a, b = with_moments(50, [0, 4], first), with_moments(80, [0, 1], second)
     assert metrics.frechet_distance(a, b) == pytest.approx(expected)
-
-
-def test_frechet_distance_is_symmetric_and_0_from_a_set_to_itself_even_if_singular():
+    # It is symmetric, and 0 from a set to itself, even if singular.
     a = RNG.standard_normal((200, 3)) @ RNG.standard_normal((3, 40))  # of rank 3 in 40 dimensions
     b = RNG.standard_normal((200, 40))
     assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
     assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a))
 
 
-# Precision and recall.
-
 def groups_on_a_line(*centres, n=10):
     """n points around each centre, 0.01 apart."""
     return np.array([[centre + 0.01 * i] for centre in centres for i in range(n)])
 
 
-def test_precision_and_recall_of_the_same_images_are_1():
-    (precision, error), (recall, _) = metrics.precision_and_recall(groups_on_a_line(0, 1), groups_on_a_line(0, 1))
-    assert (precision, recall, error) == (1, 1, 0)
-
-
-def test_a_missing_class_costs_recall_and_images_of_nothing_cost_precision():
+def test_precision_and_recall():
+    # A missing class costs recall, images of nothing cost precision.
     real, generated = groups_on_a_line(0, 1, 2, 3), groups_on_a_line(0, 9)
     (precision, error), (recall, _) = metrics.precision_and_recall(generated, real)
-    assert (precision, recall) == (0.5, 0.25)
-    assert error == pytest.approx(np.sqrt(0.25 / 20))
-
-
-def test_one_image_again_and_again_has_no_variety():
+    assert (precision, recall) == (50, 25) and error == pytest.approx(100 * np.sqrt(0.25 / 20))
+    # One image again and again has no variety: itself, of 20 real ones.
     (precision, _), (recall, _) = metrics.precision_and_recall(np.full((20, 1), 0.02), groups_on_a_line(0, 1))
-    assert precision == 1 and recall == 0.05  # itself, of 20 real ones
-
-
-def test_the_neighbourhood_reaches_to_the_third_nearest():
-    # From 0 the others are at 1, 2, 4 and 8; 4 is also the reach of 8, and those between see less far.
+    assert (precision, recall) == (100, 5)
+    # The neighbourhood reaches to the third nearest. From 0 the others are at 1, 2, 4 and 8; 4 is also the reach of 8,
+    # and those between see less far.
     real = np.array([[0.], [1], [2], [4], [8]])
     (inside, _), _ = metrics.precision_and_recall(np.full((10, 1), -3.9), real)
     (outside, _), _ = metrics.precision_and_recall(np.full((10, 1), -4.1), real)
-    assert (inside, outside) == (1, 0)
+    assert (inside, outside) == (100, 0)
 
 
-# Classes and shares.
-
-def test_class_shares_and_variation():
-    logits = one_hot_logits([0, 0, 0, 3], 4)
-    assert metrics.class_shares(logits).tolist() == [0.75, 0, 0, 0.25]
-    assert metrics.total_variation(logits) == pytest.approx(0.5)
-    assert metrics.total_variation(one_hot_logits(np.arange(20) % 10)) == pytest.approx(0)
+def test_percentages_means_and_class_shares():
+    assert metrics.percentage(np.array([1, 1, 1, 0])) == pytest.approx((75, 100 * np.sqrt(0.75 * 0.25 / 4)))
+    assert metrics.mean_and_error(np.array([1., 2, 3])) == pytest.approx((2, 1 / np.sqrt(3)))
+    assert metrics.class_shares(np.eye(4)[[0, 0, 0, 3]]).tolist() == [0.75, 0, 0, 0.25]
+    assert metrics.total_variation(np.eye(4)[[0, 0, 0, 3]]) == pytest.approx(0.5)
     assert metrics.total_variation(one_hot_logits(np.zeros(20, int))) == pytest.approx(0.9)
 
 
-def test_share_and_mean_with_errors():
-    assert metrics.share_and_error(np.array([1, 1, 1, 0])) == pytest.approx((0.75, np.sqrt(0.75 * 0.25 / 4)))
-    assert metrics.mean_and_error(np.array([1., 2, 3])) == pytest.approx((2, 1 / np.sqrt(3)))
+def test_jackknife_error_of_a_mean_whatever_the_order_of_the_classes():
+    x = RNG.standard_normal(20)  # each a group of its own
+    assert metrics.jackknife(np.mean, x) == pytest.approx((x.mean(), x.std(ddof=1) / np.sqrt(20)))
+    value, error = metrics.jackknife(lambda a, b: np.mean(a) - np.mean(b), x, x**2)  # both leave out the same group
+    assert (value, error) == pytest.approx((np.mean(x - x**2), np.std(x - x**2, ddof=1) / np.sqrt(20)))
+    # 20 classes in turn: groups taken in turn as well would each be one class. The error itself varies by a sixth.
+    x = np.tile(np.arange(20.), 100)
+    assert metrics.jackknife(np.mean, x)[1] == pytest.approx(x.std() / np.sqrt(2000), rel=0.5)
 
-
-# Standard error.
-
-def test_jackknife_error_of_a_mean():
-    x = RNG.standard_normal(300)
-    expected = x.std(ddof=1) / np.sqrt(300)
-    assert metrics.jackknife_error(np.mean, x, n_groups=300) == pytest.approx(expected)
-    # Each group of 20 is one of 20 draws of the spread: within three of its own standard errors.
-    assert metrics.jackknife_error(np.mean, x) == pytest.approx(expected, rel=0.5)
-
-
-def test_jackknife_error_does_not_depend_on_the_order_of_the_classes():
-    # 10 classes in turn and 10 groups: groups taken in turn as well would each be one class.
-    x = np.tile(np.arange(10.), 100)
-    assert metrics.jackknife_error(np.mean, x, n_groups=10) == pytest.approx(x.std() / np.sqrt(1000), rel=0.7)
-
-
-def test_jackknife_error_of_the_frechet_distance_is_its_spread_over_repetitions():
-    def draw():
-        return RNG.standard_normal((400, 5)), RNG.standard_normal((300, 5)) * 1.5 + 0.5
-
-    spread = np.std([metrics.frechet_distance(*draw()) for _ in range(60)])
-    errors = [metrics.jackknife_error(metrics.frechet_distance, *draw()) for _ in range(10)]
-    assert np.mean(errors) == pytest.approx(spread, rel=0.3)
-
-
-# Nearest neighbour.
 
 def test_nearest_neighbour_error_by_hand():
     samples = np.zeros((3, 2, 2))
@@ -158,20 +102,18 @@ def test_nearest_neighbour_error_by_hand():
     images[0, 0, 0], images[1, 1, 1], images[2, 0, 0] = 0.6, 0.9, 0.4
     labels = np.array([8, 9, 8, 7])
     error, standard_error = metrics.nearest_neighbour_error(samples, np.array([7, 8, 9]), images, labels)
-    assert error == 0.25  # the third is nearer to black, a 7
-    assert standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
+    assert error == 25  # the third is nearer to black, a 7
+    assert standard_error == pytest.approx(100 * np.sqrt(0.75 * 0.25 / 4))
 
 
 def test_distances_are_those_of_scipy_in_parts_too():
-    points, others = RNG.random((7, 2, 3)), RNG.random((4_000_000, 2, 3), np.float32)  # in parts of 2 points
+    points, others = RNG.random((120, 2, 3)), RNG.random((200_000, 2, 3), np.float32)  # in parts of 50 points
     parts = list(metrics.squared_distances(points, others))
-    assert [len(part) for part in parts] == [2, 2, 2, 1]
-    some = others[::100_000]
-    expected = spatial.distance.cdist(points.reshape(7, 6), some.reshape(len(some), 6), 'sqeuclidean')
-    np.testing.assert_allclose(np.concatenate(parts)[:, ::100_000], expected, atol=1e-4)
+    assert [len(part) for part in parts] == [50, 50, 20]
+    some = others[::10_000]
+    expected = spatial.distance.cdist(points.reshape(120, 6), some.reshape(20, 6), 'sqeuclidean')
+    np.testing.assert_allclose(np.concatenate(parts)[:, ::10_000], expected, atol=1e-4)
 
-
-# Codes.
 
 def test_best_assignment_of_a_known_confusion_matrix():
     # Row by row the best are classes 0, 0, 2, but two codes may not share a class:
@@ -179,9 +121,7 @@ def test_best_assignment_of_a_known_confusion_matrix():
     assert metrics.best_assignment(np.array([[8, 6, 0],
                                              [9, 5, 0],
                                              [0, 3, 7]])).tolist() == [1, 0, 2]
-
-
-def test_codes_that_are_left_over_take_the_class_of_most_of_their_images():
+    # Codes that are left over take the class of most of their images.
     assert metrics.best_assignment(np.array([[8, 0], [5, 1], [2, 3], [1, 9]])).tolist() == [0, 0, 1, 1]
     assert metrics.best_assignment(np.array([[1, 2, 3], [4, 9, 5]])).tolist() == [2, 1]  # and classes may be left over
 
@@ -198,18 +138,14 @@ def test_categorical_information():
     assert bound == pytest.approx(np.log(2) + np.log(0.75))
 
 
-def test_gaussian_information_of_an_independent_code():
-    codes, means = with_moments(1000, [0], np.eye(1))[:, 0], np.zeros(1000)
-    bound, error = metrics.gaussian_information(means, codes)
-    assert bound == pytest.approx(0, abs=1e-3) and 0 < error < 0.05
-
-
 def test_gaussian_information_is_that_of_a_noisy_channel():
     # c = mean + noise with variances 0.99 and 0.01: the information is -0.5 log 0.01.
     mean, noise = with_moments(1000, [0, 0], np.diag([0.99, 0.01])).T
     bound, error = metrics.gaussian_information(mean, mean + noise)
     assert bound == pytest.approx(-0.5 * np.log(0.01), abs=1e-3)
     assert error == pytest.approx(np.std(noise**2 / 0.02) / np.sqrt(1000), rel=0.01)
+    # A code that cannot be read off has none.
+    assert metrics.gaussian_information(0 * mean, mean / np.sqrt(0.99))[0] == pytest.approx(0, abs=1e-3)
 
 
 def bar(degrees, width, size=28):
@@ -219,36 +155,26 @@ def bar(degrees, width, size=28):
     return np.clip(width / 2 + 0.5 - distance, 0, 1) * (np.abs(y) < size / 2 - 4)
 
 
-@pytest.mark.parametrize('degrees', [-30, -20, -5, 0, 10, 25])
-def test_slant_of_drawn_bars(degrees):
-    images = np.array([bar(degrees, width) for width in (1.5, 2, 3, 4)])
-    assert metrics.slants(images) == pytest.approx(np.full(4, degrees), abs=0.6)
-
-
-def test_slant_is_that_of_a_shear_wherever_the_digit_stands_and_ignores_faint_grey():
-    image = bar(0, 3) + ndimage.rotate(bar(0, 3), 90)  # a cross
-    image = np.clip(image, 0, 1)
-    assert metrics.slants(image[None])[0] == pytest.approx(0, abs=0.1)
-    shear = np.tan(np.radians(15))
+def test_slant():
+    for degrees in (-30, -5, 0, 25):
+        images = np.array([bar(degrees, width) for width in (1.5, 2, 3, 4)])
+        assert metrics.slants(images) == pytest.approx(np.full(4, degrees), abs=0.6)
+    # It is that of a shear wherever the digit, here a cross, stands, and ignores faint grey.
+    image, shear = np.clip(bar(0, 3) + ndimage.rotate(bar(0, 3), 90), 0, 1), np.tan(np.radians(15))
     sheared = ndimage.affine_transform(image, [[1, 0], [shear, 1]], [0, -shear * 13.5], order=1)
-    assert metrics.slants(sheared[None])[0] == pytest.approx(15, abs=0.7)
     moved = np.roll(sheared, (2, -3), (0, 1)) + 0.05 * RNG.random((28, 28))
     assert metrics.slants(moved[None])[0] == pytest.approx(15, abs=1)
 
 
-@pytest.mark.parametrize('width', [1, 2, 3, 4, 6])
-def test_stroke_width_of_drawn_bars(width):
-    image = np.zeros((28, 28))
-    image[2:26, 10:10 + width] = 1
-    # The ends take off a little, the more so the wider the bar is.
-    assert metrics.stroke_widths(image[None])[0] == pytest.approx(width - width**2 / 72, rel=0.02)
-
-
-def test_stroke_width_measures_fractions_of_a_pixel_at_any_angle():
+def test_stroke_width_of_drawn_bars():
+    for width in (1, 2, 3, 4, 6):
+        image = np.zeros((28, 28))
+        image[2:26, 10:10 + width] = 1
+        # The ends take off a little, the more so the wider the bar is.
+        assert metrics.stroke_widths(image[None])[0] == pytest.approx(width - width**2 / 72, rel=0.02)
     for degrees in (0, 12, 30):
         widths = metrics.stroke_widths(np.array([bar(degrees, width) for width in (2, 2.5, 3, 3.5)]))
-        assert widths == pytest.approx([2, 2.5, 3, 3.5], rel=0.12)
-        assert (np.diff(widths) > 0.3).all()
+        assert widths == pytest.approx([2, 2.5, 3, 3.5], rel=0.12) and (np.diff(widths) > 0.3).all()
 
 
 def test_moments_of_odd_images():
@@ -265,41 +191,14 @@ def test_correlation_and_its_error():
     interval = stats.pearsonr(x, y).confidence_interval(0.95)
     assert r == pytest.approx(stats.pearsonr(x, y).statistic)
     assert (interval.high - interval.low) / 2 / 1.96 == pytest.approx(error, rel=0.02)
-
-
-def test_correlation_leaves_out_what_is_not_finite_and_has_none_for_a_constant():
-    x, y = RNG.standard_normal((2, 30))
-    assert metrics.correlation(np.append(x, 5), np.append(y, np.nan)) == metrics.correlation(x, y)
-    assert np.isnan(metrics.correlation(x, np.ones(30))).all()
-
-
-# Parzen windows.
-
-def likelihood(samples, images, bandwidth):
-    return metrics.mean_and_error(metrics.parzen_log_densities(samples, images, [bandwidth])[0])
+    assert metrics.correlation(np.append(x, 5), np.append(y, np.nan)) == (r, error)  # finite pairs only
+    assert np.isnan(metrics.correlation(x, np.ones(500))).all()
 
 
 def test_parzen_of_images_whose_density_fits_no_float():
     samples, images = RNG.random((100, 28, 28)), RNG.random((30, 28, 28))
     squares = np.sum((images[:, None] - samples)**2, axis=(2, 3))
-    for bandwidth in (0.1, 0.2, 0.5):
+    for bandwidth, densities in zip((0.1, 0.5), metrics.parzen_log_densities(samples, images, (0.1, 0.5))):
         expected = (logsumexp(-squares / (2 * bandwidth**2), axis=1)
                     - np.log(100) - 784 * np.log(bandwidth * np.sqrt(2 * np.pi)))
-        mean, error = likelihood(samples, images, bandwidth)
-        assert mean == pytest.approx(expected.mean(), rel=1e-5)
-        assert error == pytest.approx(expected.std(ddof=1) / np.sqrt(30), rel=1e-3)
-
-
-def test_parzen_is_the_kernel_density_of_scikit_learn():
-    samples, images = RNG.random((200, 3)), RNG.random((50, 3))
-    expected = KernelDensity(bandwidth=0.1).fit(samples).score(images) / 50
-    assert likelihood(samples, images, 0.1)[0] == pytest.approx(expected, rel=1e-4)
-
-
-def test_bandwidth_is_that_of_the_noise():
-    # Each image is a sample plus noise of standard deviation 0.2: the true density is the window with 0.2.
-    samples = RNG.random((50, 100))
-    images = samples[RNG.integers(0, 50, 200)] + 0.2 * RNG.standard_normal((200, 100))
-    bandwidths = [0.05, 0.1, 0.2, 0.4]
-    densities = metrics.parzen_log_densities(samples, images, bandwidths)
-    assert densities.shape == (4, 200) and bandwidths[densities.mean(axis=1).argmax()] == 0.2
+        assert densities == pytest.approx(expected, rel=1e-5)
