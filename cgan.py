@@ -1,4 +1,4 @@
-"""Conditional GAN on MNIST: both networks are also given the label, so that one can request a 7.
+"""Conditional GAN on MNIST: both networks are also given the label, so that you can request a 7.
 
 Chapter section "Conditional GAN"; Mirza & Osindero 2014, arXiv:1411.1784.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from common import (TrainingRun, dense, gen_batches_label, load_dataset_label, parse_arguments,
                     run_script, training_parser)
 
-import tensorflow.compat.v1 as tf  # after common, which makes its settings
+import tensorflow.compat.v1 as tf  # after common, which configures it
 
 MODEL = 'cgan'
 
@@ -66,7 +66,7 @@ def sample_condition(n_sample_display, n_classes):  # listing 8
 
 
 def build_graph(args, n_classes):
-    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
+    """The graph, with the chapter's names; `samples` are the images to show, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 4)
@@ -89,7 +89,7 @@ def build_graph(args, n_classes):
             logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
 
-    # Summaries: the chapter's two, then what they are made of
+    # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
@@ -126,7 +126,7 @@ def train(args):  # listing 9
     sample_z = run.rng('sample').uniform(-1, 1, size=(40, args.noise_size))
     sample_y = sample_condition(40, n_classes)
 
-    # With labels a short last batch is dropped, so that each image has its noise vector.
+    # With labels, a short last batch is dropped, so that each image has its own noise vector.
     with run.session(x_data, y_data) as sess:
         for epoch in run.epochs():
             for batch_x, batch_y in gen_batches_label(x_data, y_data, args.batch_size,
@@ -149,7 +149,7 @@ def train(args):  # listing 9
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings."""
+    """The command line; its defaults are the chapter's settings."""
     return training_parser(__doc__, epochs=100)
 
 

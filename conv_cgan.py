@@ -1,9 +1,9 @@
 """Convolutional conditional GAN on MNIST: DCGAN's networks, with CGAN's labels.
 
 The exercise of the chapter's section "Conditional GAN"; Radford et al. 2015, arXiv:1511.06434, and
-Mirza & Osindero 2014, arXiv:1411.1784. An epoch takes ten times as long as CGAN's, but 25 of them
-are enough: 99.4 % of its digits are then as requested, in the eyes of a classifier that is right on
-99.3 % of the real ones.
+Mirza & Osindero 2014, arXiv:1411.1784. An epoch takes ten times as long as CGAN's, but 25 are
+enough: by then the reference classifier, which is right on 99.3 % of real digits, sees the
+requested label in 99.4 % of the generated ones.
 """
 
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from common import (TrainingRun, batch_norm, conv2d, dense, flatten, gen_batches
                     load_dataset_label_pad, parse_arguments, run_script, training_parser,
                     transpose_conv2d)
 
-import tensorflow.compat.v1 as tf  # after common, which makes its settings
+import tensorflow.compat.v1 as tf  # after common, which configures it
 
 MODEL = 'conv_cgan'
 image_size = (32, 32, 1)
@@ -22,7 +22,7 @@ image_size = (32, 32, 1)
 
 def generator(z, y, n_channel, training=True):
     """
-    DCGAN's generator, with the label beside the noise, as in CGAN
+    DCGAN's generator, with the label appended to the noise, as in CGAN
     @param z, n_channel, training: as in dcgan.py
     @param y: labels of the input samples, one-hot (batch, n_classes)
     @return: output of the generator network, (batch, 32, 32, n_channel) in [-1, 1]
@@ -44,8 +44,8 @@ def generator(z, y, n_channel, training=True):
 
 def discriminator(x, y, alpha=0.2, training=True):
     """
-    DCGAN's discriminator, with the label beside the image, as a plane of ones among planes of
-    zeros, and again beside the features
+    DCGAN's discriminator, with the label appended to the image, as a plane of ones among planes
+    of zeros, and again to the features
     @param x, alpha, training: as in dcgan.py
     @param y: labels of the input samples, one-hot (batch, n_classes)
     @return: output logits, (batch, 1)
@@ -68,12 +68,12 @@ def discriminator(x, y, alpha=0.2, training=True):
 
 
 def sample_condition(n_sample_display, n_classes):
-    """Labels as CGAN's sample_y, (n_sample_display, n_classes): the classes in turn, one-hot."""
+    """Labels like CGAN's sample_y, (n_sample_display, n_classes): the classes in turn, one-hot."""
     return np.eye(n_classes)[np.arange(n_sample_display) % n_classes]
 
 
 def build_graph(args, n_classes):
-    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
+    """The graph, with the chapter's names; `samples` are the images to show, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders
@@ -98,7 +98,7 @@ def build_graph(args, n_classes):
             logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
 
-    # Summaries: the chapter's two, then what they are made of
+    # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
@@ -162,7 +162,7 @@ def train(args):
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings for DCGAN and CGAN."""
+    """The command line; its defaults are the chapter's settings for DCGAN and CGAN."""
     return training_parser(__doc__, epochs=25)
 
 

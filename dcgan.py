@@ -1,4 +1,4 @@
-"""DCGAN on MNIST: the discriminator convolves images into a number, the generator does the reverse.
+"""DCGAN on MNIST: the discriminator convolves an image to a number, the generator does the reverse.
 
 Chapter section "Deep convolutional GAN"; Radford et al. 2015, arXiv:1511.06434.
 """
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from common import (TrainingRun, batch_norm, conv2d, dense, flatten, gen_batches, load_dataset_pad,
                     parse_arguments, run_script, training_parser, transpose_conv2d)
 
-import tensorflow.compat.v1 as tf  # after common, which makes its settings
+import tensorflow.compat.v1 as tf  # after common, which configures it
 
 MODEL = 'dcgan'
 image_size = (32, 32, 1)  # the chapter's data.shape[1:]
@@ -59,7 +59,7 @@ def discriminator(x, alpha=0.2, training=True):  # listing 3
 
 
 def build_graph(args):
-    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
+    """The graph, with the chapter's names; `samples` are the images to show, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 7)
@@ -68,11 +68,11 @@ def build_graph(args):
 
     # Networks (listing 8)
     g_sample = generator(z, image_size[2])
-    # Two calls, so that batch normalization sees real and generated images apart: in a common
-    # batch its statistics would depend on how many of each there are.
+    # Two calls, so that batch normalization sees real and generated images separately: in a joint
+    # batch its statistics would depend on how many there are of each.
     d_real_out = discriminator(X_real)
     d_fake_out = discriminator(g_sample)
-    # Normalized with the moving averages, so that an image depends on its own z only.
+    # Normalized with the moving averages, so that an image depends only on its own z.
     with tf.name_scope('samples'):
         samples = generator(z, image_size[2], training=False)
 
@@ -86,7 +86,7 @@ def build_graph(args):
             logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
 
-    # Summaries: the chapter's two, then what they are made of
+    # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
@@ -100,7 +100,7 @@ def build_graph(args):
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
 
     # Each optimizer waits for the moving averages of its own network. The chapter's wait for those
-    # of both, so that its generator updates also run the discriminator on the real images.
+    # of both, so its generator updates also run the discriminator on the real images.
     with tf.name_scope('optimizers'):
         with tf.control_dependencies(tf.get_collection(
                 tf.GraphKeys.UPDATE_OPS, scope='discriminator')):
@@ -146,7 +146,7 @@ def train(args):  # listing 9
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings."""
+    """The command line; its defaults are the chapter's settings."""
     return training_parser(__doc__, epochs=50)
 
 

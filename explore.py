@@ -1,8 +1,8 @@
 """Steer a trained generator: a window with its image, and a slider or buttons for each of its inputs.
 
 MODEL is vanilla, dcgan, cgan, infogan or conv_cgan. One slider goes from one noise vector to another, one mixes two
-classes or categories, and InfoGAN's continuous code has its own. The strip shows what the slider that was moved last
-does from end to end. 'save' writes the image as PNG and its inputs as npz into the samples folder of the run.
+classes or categories, and InfoGAN's continuous code has its own. The strip shows the whole range of the slider that was
+moved last. 'save' writes the image as PNG and its inputs as npz to the run's samples folder.
 """
 
 import argparse
@@ -25,7 +25,7 @@ N_STRIP = 11  # images
 
 
 class Explorer:
-    """The controls of a TrainedModel in a matplotlib figure; they work as long as this object is kept.
+    """The controls of a TrainedModel in a matplotlib figure; they work only while this object is kept.
 
     sliders: {name: Slider}. classes: two RadioButtons, the class or category and the one to mix it with, or [].
     """
@@ -63,7 +63,7 @@ class Explorer:
         self.new_noise()
 
     def inputs(self, moved=None):
-        """Noise (N, noise_size), and labels or codes (N, n) or None: of the image, or of the strip of a slider."""
+        """Noise (N, noise_size), and labels or codes (N, n) or None, for the image or for a slider's strip."""
         values = {name: np.full((N_STRIP if moved else 1, 1), slider.val) for name, slider in self.sliders.items()}
         if moved:
             values[moved] = np.linspace(self.sliders[moved].valmin, self.sliders[moved].valmax, N_STRIP)[:, None]
@@ -75,7 +75,7 @@ class Explorer:
         return z, np.hstack([*(values[name] for name in self._codes), mixture])
 
     def show(self, moved=None):
-        """Draw the image, and the strip of the slider `moved`: by default the one that was moved last."""
+        """Draw the image, and the strip of the slider `moved`, by default the one moved last."""
         self._moved = moved or self._moved
         images = np.concatenate([to_uint8(self.trained.generate(*self.inputs(name))) for name in (None, self._moved)])
         self.image.set_data(images[0])
@@ -84,12 +84,12 @@ class Explorer:
         self.figure.canvas.draw_idle()
 
     def new_noise(self):
-        """Draw two other noise vectors, between which the slider goes."""
+        """Draw two new noise vectors for the slider to go between."""
         self._z = self._rng.uniform(-1, 1, size=(2, self.trained.args.noise_size))
         self.show('noise')
 
     def save(self):
-        """Write samples/explore_NNN.png, eight times enlarged, and explore_NNN.npz with z, and y or c."""
+        """Write samples/explore_NNN.png, enlarged eight times, and explore_NNN.npz with z, and y or c."""
         (z, condition), number = self.inputs(), 1
         while os.path.exists(file := os.path.join(self.trained.run_dir, 'samples', f'explore_{number:03}.png')):
             number += 1
@@ -110,7 +110,7 @@ def parser():
 
 
 def main(argv=None):
-    """Open the window; returns its Explorer, which a notebook has to keep."""
+    """Open the window and return its Explorer, which a notebook must keep."""
     args = parser().parse_args(argv)
     try:
         if plt.get_backend().lower() == 'agg' or 'inline' in plt.get_backend():

@@ -1,4 +1,4 @@
-"""InfoGAN on MNIST: a DCGAN that finds out by itself what its extra inputs, the codes, stand for.
+"""InfoGAN on MNIST: a DCGAN that discovers by itself what its extra inputs, the codes, stand for.
 
 Chapter section "InfoGAN"; Chen et al. 2016, arXiv:1606.03657.
 """
@@ -11,7 +11,7 @@ from common import (TrainingRun, batch_norm, conv2d, dense, flatten, gen_batches
                     nonnegative_float, number, parse_arguments, run_script, training_parser,
                     transpose_conv2d)
 
-import tensorflow.compat.v1 as tf  # after common, which makes its settings
+import tensorflow.compat.v1 as tf  # after common, which configures it
 
 MODEL = 'infogan'
 image_size = (32, 32, 1)
@@ -75,14 +75,14 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):  # listing 
 def information_loss(c, d_fake_cont, d_fake_cat, n_cont, lambda_cont=0.1, lambda_cat=1.0,
                      cont_loss='gaussian'):
     """
-    Information loss: with the paper's weights, and up to constants, an upper bound of minus the
-    mutual information of codes and images
+    Information loss: with the paper's weights, and up to constants, an upper bound on minus the
+    mutual information between codes and images
     @param c: the codes that the images were generated from, (batch, n_cont + n_classes)
     @param d_fake_cont, d_fake_cat: posterior mean of the continuous codes, (batch, n_cont), and
                                     logits of the category, (batch, n_classes)
     @param lambda_cont, lambda_cat: weights of the continuous codes and of the categorical code
-    @param cont_loss: 'gaussian': squared difference of code and posterior mean (the paper learns
-                      its standard deviation, too); 'chapter': as printed, which never looks at c
+    @param cont_loss: 'gaussian': squared difference of code and posterior mean (the paper also
+                      learns the standard deviation); 'chapter': as printed, never looks at c
     @return: d_info_loss, d_cat_loss, d_cont_loss, three scalars
     """
     cont, cat = c[:, :n_cont], c[:, n_cont:]  # listing 7
@@ -100,8 +100,8 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):  # listing
     """
     Generate random condition variables for training
     @param n_size, n_classes, n_cont: number of samples, of categories, of continuous variables
-    @param rng: np.random.Generator to draw from; NumPy's global state where left out
-    @return: (n_size, n_cont + n_classes): the continuous ones, N(0, 1), then the category, one-hot
+    @param rng: np.random.Generator to draw from; NumPy's global state by default
+    @return: (n_size, n_cont + n_classes): continuous codes from N(0, 1), then the one-hot category
     """
     cont = rng.standard_normal((n_size, n_cont))
     cat = np.zeros((n_size, n_classes))
@@ -110,7 +110,7 @@ def gen_condition_variable(n_size, n_classes, n_cont, rng=np.random):  # listing
 
 
 def sample_condition(n_sample_display, n_classes):  # listing 12
-    """The chapter's sample_c: the categories in turn, the first continuous code -3, then -1, ..."""
+    """The chapter's sample_c: categories in turn; the first continuous code is -3, then -1, ..."""
     sample_c = np.zeros((n_sample_display, n_cont + n_classes))
     for i in range(n_sample_display):
         j = i % n_classes
@@ -120,7 +120,7 @@ def sample_condition(n_sample_display, n_classes):  # listing 12
 
 
 def build_graph(args):
-    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
+    """The graph, with the chapter's names; `samples` are the images to show, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 2)
@@ -132,7 +132,7 @@ def build_graph(args):
     g_sample = generator(z, c, image_size[2])
     d_real_logits, d_real_cont, d_real_cat = discriminator(X_real, args.n_classes, n_cont)
     d_fake_logits, d_fake_cont, d_fake_cat = discriminator(g_sample, args.n_classes, n_cont)
-    # Normalized with the moving averages, so that an image depends on its own z and c only.
+    # Normalized with the moving averages, so that an image depends only on its own z and c.
     with tf.name_scope('samples'):
         samples = generator(z, c, image_size[2], training=False)
 
@@ -206,7 +206,7 @@ def train(args):  # listing 13
                 for _ in range(args.generator_updates):
                     _, g_loss_batch = sess.run(
                         [gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z, gan.c: batch_c})
-                # Without the information loss 1.386 (2 ln 2) and 0.693 (ln 2) where D is undecided.
+                # 1.386 (2 ln 2) and 0.693 (ln 2) while D outputs 0.5, plus the information loss.
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'
@@ -217,7 +217,7 @@ def train(args):  # listing 13
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings."""
+    """The command line; its defaults are the chapter's settings."""
     result = training_parser(__doc__, epochs=50)
     codes = result.add_argument_group('codes')
     codes.add_argument('--categories', dest='n_classes', type=number(int, 2, high=100), default=10,

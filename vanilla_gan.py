@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from common import (TrainingRun, dense, gen_batches, load_dataset, parse_arguments, run_script,
                     training_parser)
 
-import tensorflow.compat.v1 as tf  # after common, which makes its settings
+import tensorflow.compat.v1 as tf  # after common, which configures it
 
 MODEL = 'vanilla'
 
@@ -51,7 +51,7 @@ def discriminator(x, alpha=0.2):  # listing 7
 
 
 def build_graph(args):
-    """The graph by the chapter's names; `samples` are the images to look at, args from `parser`."""
+    """The graph, with the chapter's names; `samples` are the images to show, args from `parser`."""
     tf.set_random_seed(args.seed)
 
     # Placeholders (listing 8)
@@ -64,8 +64,8 @@ def build_graph(args):
     d_fake_out = discriminator(g_sample)
 
     # Losses (listings 10 and 11)
-    # The generator's loss is cross-entropy with ones and not minus the discriminator's: where D is
-    # sure that G(z) is fake, as it is early on, log(1 - D) is flat, while -log D is steep.
+    # The generator's loss is cross-entropy with ones, not minus the discriminator's loss: while D
+    # is sure that G(z) is fake, as it is early on, log(1 - D) is flat, but -log D is steep.
     with tf.name_scope('losses'):
         g_loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
             logits=d_fake_out, labels=tf.ones_like(d_fake_out)), name='g_loss')
@@ -75,7 +75,7 @@ def build_graph(args):
             logits=d_fake_out, labels=tf.zeros_like(d_fake_out)), name='d_fake_loss')
         d_loss = d_real_loss + d_fake_loss
 
-    # Summaries: the chapter's two, then what they are made of
+    # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
     tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
@@ -84,8 +84,8 @@ def build_graph(args):
     tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
 
     # Optimizers (listing 12)
-    # beta1 is 0.5 and not Adam's usual 0.9: with so much momentum the two networks, whose targets
-    # move with each other, begin to oscillate (Radford et al. 2015, section 4).
+    # beta1 is 0.5, not Adam's usual 0.9: with that much momentum the two networks, each a moving
+    # target for the other, begin to oscillate (Radford et al. 2015, section 4).
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
@@ -115,17 +115,17 @@ def train(args):  # listing 14
         for epoch in run.epochs():
             for batch_x in gen_batches(data, args.batch_size, seed=run.rng('shuffle'),
                                        start=run.step_in_epoch):
-                # The last batch has 112 of the 70,000 images and 128 noise vectors, as in the
-                # listing: the losses are means, so the two need not match.
+                # The last batch has 112 of the 70,000 images but 128 noise vectors, as in the
+                # listing: the losses are means, so the numbers need not match.
                 batch_z = run.rng('noise').uniform(-1, 1, size=(args.batch_size, args.noise_size))
                 _, summary, d_loss_batch = sess.run(
                     [gan.d_opt, gan.merged, gan.d_loss],
                     feed_dict={gan.z: batch_z, gan.X_real: batch_x})
                 # Twice by default: telling real from fake is the easier task, and a discriminator
-                # that has learned it leaves the generator nothing to learn from.
+                # that has mastered it leaves the generator nothing to learn from.
                 for _ in range(args.generator_updates):
                     _, g_loss_batch = sess.run([gan.g_opt, gan.g_loss], feed_dict={gan.z: batch_z})
-                # Where D is undecided, with 0.5 for all, they are 1.386 (2 ln 2) and 0.693 (ln 2).
+                # While D outputs 0.5 for all images, these are 1.386 (2 ln 2) and 0.693 (ln 2).
                 if run.steps % 100 == 0:
                     run.train_writer.add_summary(summary, run.steps)
                     run.print('Epoch {}/{} - discriminator loss: {:.4f}, generator Loss: {:.4f}'
@@ -136,7 +136,7 @@ def train(args):  # listing 14
 
 
 def parser():
-    """The command line and its defaults, the chapter's settings."""
+    """The command line; its defaults are the chapter's settings."""
     return training_parser(__doc__, epochs=100)
 
 
