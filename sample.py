@@ -38,8 +38,7 @@ examples:
 --npz holds images (float32 in [-1, 1]), images_uint8 (the same, 0 .. 255), z,
 labels and class_names (cgan, conv_cgan) or codes (infogan: the continuous ones,
 then the category one-hot), and the model, its checkpoint and the seed. Pictures
-carry their command, epoch and seed as text inside the file. From noise of your
-own: sampling.trained_model.load_trained_model('cgan').generate(noise, labels).
+carry their command, epoch and seed as text inside the file.
 """
 
 
@@ -74,6 +73,9 @@ def parser():
                       help='rows of images (default: 4; 1 with --digits)')
     many.add_argument('--count', type=number(int, 1, high=250_000), metavar='N',
                       help='number of images, instead of rows times columns; infogan: with random codes')
+    many.add_argument('--z', type=path, metavar='FILE',
+                      help='an image from each noise vector in a file of numpy.save, (N, noise_size) in [-1, 1], or in '
+                           'one of --npz; with --interpolate from each to the next')
     size.add_argument('--seed', type=number(int, 0, high=2**31 - 1), metavar='N',
                       help='of everything that is random here (default: that of the training)')
     size.add_argument('--scale', type=number(int, 1, high=32), metavar='N',
@@ -102,16 +104,17 @@ def parse(argv=None):
             ('c' not in inputs, ['traversal']),
             (inputs == ('z',), ['label', 'digits']),
             (args.npz, ['scale']),
+            (args.traversal, ['z']),
             (args.files or args.npz or args.export, ['animate']),
             (args.of_epochs, ['checkpoint', 'pretrained']),
             (args.of_epochs or args.export, ['label', 'digits', 'traversal', 'interpolate', 'rows', 'columns', 'count',
-                                             'seed', 'scale'])):
+                                             'z', 'seed', 'scale'])):
         for name in useless if applies else ():
             if getattr(args, name) != command.get_default(name):
                 command.error(f'--{name} has no effect on {args.model}, or beside the other options')
     if args.out and not args.out.lower().endswith('.gif' if args.animate else '.png'):
         command.error(f'--out must end in .png, or in .gif with --animate, not {args.out!r}')
-    if 'c' in inputs and not (args.label or args.digits or args.interpolate or args.count or args.of_epochs):
+    if 'c' in inputs and not (args.label or args.digits or args.interpolate or args.count or args.z or args.of_epochs):
         args.traversal = True
     return args
 

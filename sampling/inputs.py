@@ -1,10 +1,11 @@
 """What a generator is given: the noise of each image, and its label or codes."""
 
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import UserError, one_line
 
 
 class Inputs(NamedTuple):
@@ -31,6 +32,9 @@ def choose_inputs(args, trained, rng):
     columns = args.columns or (len(args.digits) if args.digits else trained.n_classes if args.traversal
                                else args.interpolate if strips else 10)
     n = args.count or (args.rows * columns if args.rows else len(args.digits or '') or 4 * columns)
+    if args.z:  # an image of each vector, or an interpolation from each to the next
+        own = read_noise(args.z, trained.args.noise_size)
+        n = (len(own) - 1) * (args.interpolate if strips else 1) if args.interpolate else len(own)
     rows = -(-n // columns)
     row, column = np.divmod(np.arange(n), columns)
     way, step = np.divmod(np.arange(n), args.interpolate if strips else 1)
@@ -40,13 +44,13 @@ def choose_inputs(args, trained, rng):
 
     z_end = None
     if args.interpolate:
-        z, z_end = (noise(way[-1] + 1)[way] for _ in range(2))
+        z, z_end = (own[way], own[way + 1]) if args.z else (noise(way[-1] + 1)[way] for _ in range(2))
         if strips:
             z += (step / (args.interpolate - 1))[:, None] * (z_end - z)
     elif args.traversal:
         z = noise(rows)[row] if args.animate else noise(1).repeat(n, axis=0)
     else:
-        z = noise(n)
+        z = own if args.z else noise(n)
 
     condition, category = default_condition(trained, n, rng), None
     if requested:
@@ -60,6 +64,19 @@ def choose_inputs(args, trained, rng):
     if category is not None:
         condition[:, trained.n_cont:] = np.eye(trained.n_classes)[category]
     return Inputs(rows, columns, z, condition, z_end)
+
+
+def read_noise(file, noise_size):
+    """At least two noise vectors, float64 (N, noise_size), from a file of numpy.save or `z` of one of --npz."""
+    try:
+        content = np.load(file, allow_pickle=False)
+        z = np.float64(content if isinstance(content, np.ndarray) else content['z'])
+        if z.ndim != 2 or z.shape[1] != noise_size or len(z) < 2 or not np.isfinite(z).all():
+            raise ValueError(f'shape {z.shape}')
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f'--z {file} cannot be used ({one_line(error)}): save at least two vectors of {noise_size} '
+                        'finite numbers with numpy.save')
+    return z
 
 
 def default_condition(trained, n, rng):

@@ -230,6 +230,17 @@ def test_an_interpolation_is_straight(draw):
     np.testing.assert_allclose(z, np.linspace(*first_noise(2, 3), 5, axis=1), atol=1e-6)
 
 
+def test_noise_from_a_file(draw, refused):
+    z = np.random.default_rng(5).uniform(-1, 1, size=(3, NOISE_SIZE)).astype(np.float32)
+    np.save('z.npy', z)
+    assert (draw('cgan --label 1 --z z.npy', npz='three.npz')['z'] == z).all()
+    walk = draw('vanilla --interpolate 3 --z three.npz', npz='walk.npz')['z']
+    np.testing.assert_allclose(walk, [z[0], (z[0] + z[1]) / 2, z[1], z[1], (z[1] + z[2]) / 2, z[2]], atol=1e-6)
+    np.save('bad.npy', z[:, 1:])
+    for file in 'bad.npy', 'none.npy':
+        refused(file, f'vanilla --z {file}')
+
+
 def test_a_traversal_changes_the_codes_only(draw, logdir):
     content = draw('infogan', npz='traversal.npz')
     assert (content['z'] == first_noise(1)).all()
@@ -370,7 +381,8 @@ def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatc
     vanilla --animate [--checkpoint] 3; vanilla --animate [--pretrained]; cgan --animate [--label] 3
     vanilla [--animate] --export a; infogan --traversal [--animate] --files a; vanilla [--animate] --npz a
     vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg; vanilla --export a [--rows] 3
-    vanilla --npz a [--scale] 2; cgan --export a [--label] 3; vanilla --count 5 [--rows] 2; vanilla --checkpoint [x]
+    vanilla --npz a [--scale] 2; cgan --export a [--label] 3; vanilla --count 5 [--rows] 2; infogan --traversal [--z] a
+    vanilla --checkpoint [x]
     vanilla --npz a [--files] b; cgan --label [13]; cgan --digits A[?]
     infogan --category [12]'''.strip().replace('\n', ';').split(';'))
 def test_refuses_what_is_wrong_or_would_have_no_effect(draw, refused, tmp_path, command):
