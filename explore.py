@@ -41,8 +41,8 @@ class Explorer:
 
         self._order, names = range(trained.n_classes), trained.class_names
         if trained.n_cont:
-            self._order, found = category_order(trained), trained.evaluation()
-            names = [found['class_names'][label] for label in found['category_to_class']] if found else self._order
+            self._order, found = category_order(trained), trained.evaluation() or {}
+            names = [found['class_names'][label] for label in found.get('category_to_class', [])] or self._order
         self.classes = []
         for i, title in enumerate(('class', 'mixed with')) if trained.n_classes else ():
             axes = figure.add_axes((0.6 + 0.18 * i, 0.4, 0.16, 0.54))
