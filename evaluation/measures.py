@@ -8,7 +8,7 @@ from common.random_streams import random_stream
 from common.scripts import generator_inputs
 from evaluation import classifier, metrics
 from evaluation.classifier import logits_and_features, progress
-from evaluation.results import FID, Measure
+from evaluation.results import FID
 from sampling.inputs import random_inputs
 
 N_VALIDATION = 1000  # training images, known to model and classifier, that choose the bandwidth of the Parzen window
@@ -46,9 +46,11 @@ class Evaluation:
             self.real |= dict.fromkeys(('requested labels, %', 'classifier accuracy score, %'), self.accuracy)
 
     def measure(self, trained):
-        """All measures of a TrainedModel: a dict for the JSON, in which 'measures' is a list of Measure.
+        """All measures of a TrainedModel, as evaluation.json has them.
 
-        Raises UserError where the model was trained on other classes.
+        Returns a dict whose 'measures' are dicts: 'measure', its name with the unit; 'value' and 'error', its standard
+        error on this model; 'real' and 'real_error', the same of real images, None where that makes no sense. Raises
+        UserError where the model was trained on other classes.
         """
         takes_labels = 'y' in generator_inputs(trained.script)
         if takes_labels and trained.n_classes != self.n_classes:
@@ -78,7 +80,9 @@ class Evaluation:
             if recognizes and self.n_classes > 1:
                 result['category_to_class'], values['category error, %'] = self.categories(trained)
             values |= codes(trained, drawn, condition, more, recognizes)
-        result['measures'] = [Measure(name, *value, *self.real.get(name, ())) for name, value in values.items()]
+        keys = ('measure', 'value', 'error', 'real', 'real_error')
+        result['measures'] = [dict(zip(keys, (name, *found, *self.real.get(name, (None, None)))))
+                              for name, found in values.items()]
         return result
 
     def appearance(self, logits, features):
