@@ -20,7 +20,7 @@ _CAPTION_HEIGHT = 24  # pixels
 
 
 def to_uint8(images):
-    """[-1, 1] to the grey levels 0 .. 255, any shape; the training's pictures stretch each image to its own extremes."""
+    """[-1, 1] to the grey levels 0 .. 255, any shape; the training's pictures stretch each to its own extremes."""
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
