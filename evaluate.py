@@ -56,7 +56,8 @@ def main(argv=None):
     if not epochs:
         raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     dataset, training = args.dataset or trained.args.dataset, args.training or args.model
-    splits = load_split(args.data_dir or trained.args.data_dir, dataset, trained.args.invert, trained.args.transpose)
+    splits = load_split(data_dir=args.data_dir or trained.args.data_dir, dataset=dataset,
+                        invert=trained.args.invert, transpose=trained.args.transpose)
     score = 'MNIST score' if dataset in ('mnist', 'mnist_5k') else 'classifier score'
     evaluation = Evaluation(*splits, args.logdir, args.samples, args.seed, score)
     results = []

@@ -88,13 +88,14 @@ def table(results, columns, mark_best=False):
     lines = [('', *(f'{training}, epoch {epoch}' for training, epoch in columns), 'real images', 'better')]
     for name, rows in results.groupby('measure', sort=False):
         groups = [rows[(rows['training'] == training) & (rows['epoch'] == epoch)] for training, epoch in columns]
-        real, better = pd.concat(groups).dropna(subset='real')[:1], explanation(name)[0]
-        means = pd.Series([group['value'].mean() for group in groups])
+        if not any(map(len, groups)):
+            continue
+        means, better = pd.Series([group['value'].mean() for group in groups]), explanation(name)[0]
         best = {'higher': means.max(), 'lower': means.min()}.get(better) if mark_best else None
-        if any(map(len, groups)):
-            cells = [formatted(group['value'], group['error']) + (' *' if mean == best else '')
-                     for group, mean in zip(groups, means)]
-            lines.append((name, *cells, formatted(real['real'], real['real_error']), better))
+        cells = [formatted(group['value'], group['error']) + (' *' if mean == best else '')
+                 for group, mean in zip(groups, means)]
+        real = pd.concat(groups).dropna(subset='real')[:1]
+        lines.append((name, *cells, formatted(real['real'], real['real_error']), better))
     return lines
 
 

@@ -183,7 +183,7 @@ def test_data_of_other_classes_than_the_models_and_too_few_images_are_refused(sp
 def logdir(tmp_path_factory):
     """Runs of random weights, and the classifier from test to test."""
     folder = str(tmp_path_factory.mktemp('runs'))
-    FakeRun(vanilla_gan, folder, ['--split', 'train'], epochs=(1, 2))
+    FakeRun(vanilla_gan, folder, ['--split', 'train', '--invert', '--data-dir', 'there'], epochs=(1, 2))
     FakeRun(cgan, folder, class_names=['cat', 'dog', 'emu'])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infogan, 'n_cont', 2)
@@ -195,8 +195,9 @@ def logdir(tmp_path_factory):
 def data(monkeypatch):
     """A function that lets evaluate.py read 800 images of so many classes to train on, and 200 to test on."""
     def read(n_classes):
-        monkeypatch.setattr(evaluate, 'load_split', lambda *_: [
+        monkeypatch.setattr(evaluate, 'load_split', lambda **which: asked.append(which) or [
             (digits[::5], np.minimum(labels[::5], n_classes - 1)) for digits, labels in load_split(dataset='mnist_5k')])
+    asked = read.asked = []
     monkeypatch.setattr(classifier, 'EPOCHS', 1)
     monkeypatch.setattr(infogan, 'n_cont', 2)  # as the run in `logdir`
     read(10)
@@ -229,6 +230,9 @@ def test_every_checkpoint_gets_its_own_file_and_a_row(data, logdir, tmp_path, ca
 
     evaluate_run(logdir, 'vanilla', '--checkpoint', 'epoch_0001', '--json', str(tmp_path / 'again.json'))
     assert json.loads((tmp_path / 'again.json').read_text()) == first  # the same numbers
+    evaluate_run(logdir, 'vanilla', '--dataset', 'fashion_mnist')
+    assert data.asked[1:] == [dict(data_dir='there', dataset=dataset, invert=True, transpose=False)
+                              for dataset in ('mnist', 'fashion_mnist')]
 
 
 def test_three_classes(data, logdir):
