@@ -63,7 +63,7 @@ def main(argv=None):
     results = []
     for epoch in epochs:
         if args.all:
-            trained = load_trained_model(args.model, args.logdir, epoch)
+            trained.restore(epoch)
         results.append(evaluation.measure(trained))
         if args.json or not args.pretrained:
             with writing(args.json or os.path.join(trained.source, 'evaluation.json')) as unfinished:
