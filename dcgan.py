@@ -89,16 +89,16 @@ def build_graph(args):
     # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('parts/discriminator_loss_fake', d_fake_loss)
-    tf.summary.scalar('parts/D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
-    tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
+    with tf.name_scope('parts'):
+        tf.summary.scalar('discriminator_loss_real', d_real_loss)
+        tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
+        tf.summary.scalar('D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
+        tf.summary.scalar('D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
 
     # Optimizers (listing 12 of the vanilla GAN)
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
-
     # Each optimizer waits for the moving averages of its own network. The chapter's wait for those
     # of both, so its generator updates also run the discriminator on the real images.
     with tf.name_scope('optimizers'):

@@ -86,12 +86,12 @@ def information_loss(c, d_fake_cont, d_fake_cat, n_cont, lambda_cont=0.1, lambda
     @return: d_info_loss, d_cat_loss, d_cont_loss, three scalars
     """
     cont, cat = c[:, :n_cont], c[:, n_cont:]  # listing 7
-    d_cat_loss = tf.reduce_mean(
-        tf.nn.softmax_cross_entropy_with_logits_v2(logits=d_fake_cat, labels=cat))
+    d_cat_loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(
+        logits=d_fake_cat, labels=cat), name='d_cat_loss')
     if cont_loss == 'gaussian':
-        d_cont_loss = tf.reduce_mean(tf.square(cont - d_fake_cont))
+        d_cont_loss = tf.reduce_mean(tf.square(cont - d_fake_cont), name='d_cont_loss')
     else:
-        d_cont_loss = tf.reduce_sum(tf.square(d_fake_cont))  # listing 8
+        d_cont_loss = tf.reduce_sum(tf.square(d_fake_cont), name='d_cont_loss')  # listing 8
     d_info_loss = lambda_cont * d_cont_loss + lambda_cat * d_cat_loss  # listing 9
     return d_info_loss, d_cat_loss, d_cont_loss
 
@@ -153,18 +153,18 @@ def build_graph(args):
     # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('parts/discriminator_loss_fake', d_fake_loss)
-    tf.summary.scalar('parts/categorical_loss', d_cat_loss)
-    tf.summary.scalar('parts/continuous_loss', d_cont_loss)
-    tf.summary.scalar('parts/D_real', tf.reduce_mean(tf.sigmoid(d_real_logits)))
-    tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_logits)))
+    with tf.name_scope('parts'):
+        tf.summary.scalar('discriminator_loss_real', d_real_loss)
+        tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
+        tf.summary.scalar('categorical_loss', d_cat_loss)
+        tf.summary.scalar('continuous_loss', d_cont_loss)
+        tf.summary.scalar('D_real', tf.reduce_mean(tf.sigmoid(d_real_logits)))
+        tf.summary.scalar('D_generated', tf.reduce_mean(tf.sigmoid(d_fake_logits)))
 
     # Optimizers (listing 12 of the vanilla GAN)
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
-
     # Each optimizer waits for the moving averages of its own network, see dcgan.py.
     with tf.name_scope('optimizers'):
         with tf.control_dependencies(tf.get_collection(
@@ -226,8 +226,8 @@ def parser():
         codes.add_argument(name, type=nonnegative_float, default=weight, metavar='WEIGHT',
                            help='weight in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: the squared error of the value that D '
-                            'predicts from the image, or the printed formula (default: %(default)s)')
+                       help='loss of the continuous code: squared error of what D predicts from '
+                            'the image, or the printed formula (default: %(default)s)')
     return result
 
 

@@ -78,10 +78,11 @@ def build_graph(args):
     # Summaries: the chapter's two, then their parts
     tf.summary.scalar('generator_loss', g_loss)
     tf.summary.scalar('discriminator_loss', d_loss)
-    tf.summary.scalar('parts/discriminator_loss_real', d_real_loss)
-    tf.summary.scalar('parts/discriminator_loss_fake', d_fake_loss)
-    tf.summary.scalar('parts/D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
-    tf.summary.scalar('parts/D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
+    with tf.name_scope('parts'):
+        tf.summary.scalar('discriminator_loss_real', d_real_loss)
+        tf.summary.scalar('discriminator_loss_fake', d_fake_loss)
+        tf.summary.scalar('D_real', tf.reduce_mean(tf.sigmoid(d_real_out)))
+        tf.summary.scalar('D_generated', tf.reduce_mean(tf.sigmoid(d_fake_out)))
 
     # Optimizers (listing 12)
     # beta1 is 0.5, not Adam's usual 0.9: with that much momentum the two networks, each a moving
@@ -89,7 +90,6 @@ def build_graph(args):
     train_vars = tf.trainable_variables()
     d_vars = [var for var in train_vars if var.name.startswith('discriminator')]
     g_vars = [var for var in train_vars if var.name.startswith('generator')]
-
     with tf.name_scope('optimizers'):
         d_adam = tf.train.AdamOptimizer(args.d_learning_rate, args.beta1, name='d_adam')
         d_opt = d_adam.minimize(d_loss, var_list=d_vars)
