@@ -5,10 +5,10 @@ classes or categories, and InfoGAN's continuous code has its own. The strip show
 moved last. 'save' writes the image as PNG and its inputs as npz to the run's samples folder.
 """
 
-import argparse
 import glob
 import itertools
 import os
+from argparse import RawDescriptionHelpFormatter
 
 import matplotlib.pyplot as plt  # before run_script, which chooses a backend without windows
 import numpy as np
@@ -24,14 +24,14 @@ from sampling.pretrained import load_pretrained
 from sampling.trained_model import add_model_arguments, load_trained_model
 
 N_STRIP = 11  # images
-WITHOUT_DISPLAY = ('over ssh, pip install tornado and set MPLBACKEND=webagg; in a notebook, pip install ipympl and run '
-                   '%matplotlib widget, then window = explore.main([MODEL])')
+ELSEWHERE = ('over ssh, pip install tornado and set MPLBACKEND=webagg; in a notebook, pip install ipympl and run '
+             '%matplotlib widget, then window = explore.main([MODEL])')
 
 
 class Explorer:
-    """The controls of a TrainedModel in a matplotlib figure; they work only while this object is kept.
+    """The controls of a TrainedModel in a matplotlib figure, which work while this object is kept.
 
-    sliders: {name: Slider}. classes: two RadioButtons, the class or category and the one to mix it with, or [].
+    sliders: {name: Slider}; classes: RadioButtons of the class (or category) and of that to mix it with, or [].
     """
 
     def __init__(self, trained, figure):
@@ -42,7 +42,6 @@ class Explorer:
         self.strip = figure.add_axes((0.2, 0.27, 0.65, 0.07)).imshow(np.tile(black, N_STRIP), **grey)
         for shown in self.image, self.strip:
             shown.axes.axis('off')
-
         self._order, names = (category_order(trained) if trained.n_cont
                               else (range(trained.n_classes), trained.class_names))
         names = [str(name).replace('$', r'\$') for name in names]  # a $ would begin a formula
@@ -53,8 +52,7 @@ class Explorer:
             self.classes.append(RadioButtons(axes, names, active=i))
             self.classes[i].on_clicked(lambda _: self.show())
 
-        self._codes = [f'continuous code {i + 1}' for i in range(trained.n_cont)]
-        self.sliders = {}
+        self._codes, self.sliders = [f'continuous code {i + 1}' for i in range(trained.n_cont)], {}
         for i, name in enumerate(['noise', *self._codes] + ['mixture'] * bool(trained.n_classes)):
             low, high = (-3, 3) if name in self._codes else (0, 1)
             self.sliders[name] = Slider(figure.add_axes((0.2, 0.21 - 0.04 * i, 0.65, 0.03)), name, low, high, valinit=0)
@@ -87,7 +85,6 @@ class Explorer:
         self.figure.canvas.draw_idle()
 
     def new_noise(self):
-        """Draw two other noise vectors, between which the slider goes."""
         self._z = self._rng.uniform(-1, 1, size=(2, self.trained.args.noise_size))
         self.show('noise')
 
@@ -102,14 +99,13 @@ class Explorer:
             with writing(f'{name}{number:03}.npz') as unfinished, open(unfinished, 'wb') as file:
                 np.savez(file, **dict(zip(generator_inputs(self.trained.script), inputs)))
             self.strip.axes.set_title(f'saved as explore_{number:03}')
-            self.figure.canvas.draw_idle()
         except UserError as error:  # the window stays open
             print(error)
+        self.figure.canvas.draw_idle()
 
 
 def parser():
-    result = Parser(description=f'{__doc__}\nWithout a display: {WITHOUT_DISPLAY}.',
-                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = Parser(description=f'{__doc__}Without a display: {ELSEWHERE}.', formatter_class=RawDescriptionHelpFormatter)
     add_model_arguments(result).add_argument('--pretrained', action='store_true', help='the generator in pretrained/')
     return result
 
@@ -122,7 +118,7 @@ def main(argv=None):
             raise ImportError
         figure = plt.figure(args.model, figsize=(8, 7))
     except (ImportError, RuntimeError):  # a backend that does not work here
-        raise UserError(f'there is no display to open a window on: {WITHOUT_DISPLAY}')
+        raise UserError(f'there is no display to open a window on: {ELSEWHERE}')
     trained = (load_pretrained(args.model, args.logdir) if args.pretrained
                else load_trained_model(args.model, args.logdir, args.checkpoint))
     window = Explorer(trained, figure)
