@@ -105,7 +105,7 @@ class Explorer:
 
 
 def parser():
-    result = Parser(description=f'{__doc__}Without a display: {ELSEWHERE}.', formatter_class=RawDescriptionHelpFormatter)
+    result = Parser(description=f"{__doc__}Without a display: {ELSEWHERE}", formatter_class=RawDescriptionHelpFormatter)
     add_model_arguments(result).add_argument('--pretrained', action='store_true', help='the generator in pretrained/')
     return result
 
