@@ -4,12 +4,12 @@ A process is forked, where the system can, from a server that has already import
 run seconds; from there on it is `python SCRIPT ARGUMENTS`, with narrow layers where it trains the vanilla GAN.
 """
 
-import functools
 import gc
 import hashlib
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import pathlib
 import runpy
 import signal
 import sys
@@ -37,17 +37,13 @@ if os.name == 'posix':
     _context.set_forkserver_preload(['runs'])
 
 
-def write_mnist(folder, images=160, seed=0, other_pixels=0, other_labels=0):
-    """Write a mnist.npz of random images into `folder`, some pixels or labels changed; returns its name."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for part, count in (('train', images * 7 // 8), ('test', images - images * 7 // 8)):
-        arrays[f'x_{part}'] = rng.integers(0, 256, (count, 28, 28), np.uint8)
-        arrays[f'y_{part}'] = rng.integers(0, 10, count, np.uint8)
-    arrays['x_train'].flat[5000:5000 + other_pixels] ^= 1
-    arrays['y_train'][:other_labels] ^= 1
+def write_mnist(folder, images=160):
+    """Write a mnist.npz of random images into `folder`, a seventh of them for testing; returns the folder's name."""
+    rng = np.random.default_rng(images)
+    x, y = rng.integers(0, 256, (images, 28, 28), np.uint8), rng.integers(0, 10, images, np.uint8)
+    n = images * 6 // 7
     os.makedirs(folder, exist_ok=True)
-    np.savez(os.path.join(folder, 'mnist.npz'), **arrays)
+    np.savez(os.path.join(folder, 'mnist.npz'), x_train=x[:n], y_train=y[:n], x_test=x[n:], y_test=y[n:])
     return str(folder)
 
 
@@ -62,7 +58,7 @@ def _start_server():
 class Process:
     """`python SCRIPT ARGUMENTS`, started in an empty folder.
 
-    script: file name in the repository; before: called in the new process first of all, to make it fail.
+    script: file name in the repository; before: (function, its arguments), called in the new process first of all.
     """
 
     def __init__(self, script, *args, before=None):
@@ -105,7 +101,8 @@ def _run_script(script, args, stdout, stderr, before):
     if script.endswith('vanilla_gan.py'):
         common.dense = narrow(common.dense)
     if before:
-        before()
+        function, *arguments = before
+        function(*arguments)
     runpy.run_path(script, run_name='__main__')
 
 
@@ -134,16 +131,13 @@ def assert_refused(result, *words, status=2):
 
 # What may happen to a process, for `before`
 
-CHANGES = 'os.mkdir', 'os.rename', 'os.remove'
-
-
 def limit_file_size(size):
     """Let the process write no file above `size` bytes, which is to it as if the disk were full."""
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def at_change(text, what, events=CHANGES):
+def at_change(text, what, events=('os.mkdir', 'os.rename', 'os.remove')):
     """Let something happen to the process just before it makes, renames or removes a path with `text`.
 
     what: a signal that it sends itself, or an OSError that it fails with.
@@ -156,13 +150,7 @@ def at_change(text, what, events=CHANGES):
     sys.addaudithook(hook)
 
 
-def killed(*args, at):
-    """Run a script that is killed when it first makes, renames or removes what has `at` in its name."""
-    assert run(*args, before=functools.partial(at_change, at, signal.SIGKILL)).status == -signal.SIGKILL
-
-
 # What a run has left
-
 
 def checkpoint_names(run_dir):
     """Names of the checkpoints of a run, oldest first."""
@@ -186,8 +174,7 @@ def tensorboard(run_dir):
 
 def pictures(run_dir):
     """{name: bytes} of the sample pictures."""
-    folder = os.path.join(run_dir, 'samples')
-    return {name: read_bytes(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
+    return {path.name: path.read_bytes() for path in sorted(pathlib.Path(run_dir, 'samples').iterdir())}
 
 
 def assert_same_bits(variables, expected):
@@ -212,16 +199,10 @@ def assert_same_run(run_dir, expected_dir):
                                  if name <= last or name[0] == 'r'}
 
 
-def read_bytes(path):
-    with open(path, 'rb') as file:
-        return file.read()
-
-
 def tree(folder):
     """{path: (time of change, SHA-256)} of all below `folder` but the lock, to see any change."""
     found = {}
-    for parent, folders, files in os.walk(folder):
-        found.update((os.path.join(parent, name), 'folder') for name in folders)
-        for path in (os.path.join(parent, name) for name in files if name != '.lock'):
-            found[path] = os.stat(path).st_mtime_ns, hashlib.sha256(read_bytes(path)).hexdigest()
+    for path in pathlib.Path(folder).rglob('*'):
+        if path.name != '.lock':
+            found[path] = path.is_file() and (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
     return found
