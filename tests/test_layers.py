@@ -14,14 +14,6 @@ def rng():
         yield np.random.default_rng(0)
 
 
-def run(out, feed):
-    """The output, and all variables by their short names."""
-    with tf.Session() as sess:
-        sess.run(tf.global_variables_initializer())
-        result = sess.run(out, feed)
-        return result, {var.op.name.split('/')[-1]: sess.run(var) for var in tf.global_variables()}
-
-
 def test_the_transposed_convolution_is_the_transpose_of_the_convolution(rng):
     """<conv(u), v> = <u, transposed conv(v)>."""
     u, v, kernel = rng.normal(size=(2, 8, 6, 2)), rng.normal(size=(2, 4, 3, 3)), rng.normal(size=(5, 5, 2, 3))
@@ -43,7 +35,11 @@ def test_padding_is_one_pixel_in_front_and_two_behind(rng):
 
 def test_dense_has_an_activation_and_kernels_that_are_normal_with_stddev_002_and_biases_of_zero(rng):
     x = tf.placeholder(tf.float32, (None, 500))
-    out, var = run(dense(x, 400, activation=tf.nn.relu), {x: (value := rng.normal(size=(2, 500)))})
+    out, value = dense(x, 400, activation=tf.nn.relu), rng.normal(size=(2, 500))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        out = sess.run(out, {x: value})
+        var = {var.op.name.split('/')[-1]: sess.run(var) for var in tf.global_variables()}
     np.testing.assert_allclose(out, np.maximum(value @ var['kernel'], 0), rtol=1e-4, atol=1e-5)
     assert abs(var['kernel'].mean()) < 0.0002
     assert abs(var['kernel'].std() - 0.02) < 0.0002
