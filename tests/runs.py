@@ -7,7 +7,6 @@ run seconds; from there on it is `python SCRIPT ARGUMENTS`, with narrow layers w
 import gc
 import hashlib
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import pathlib
 import runpy
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import time
 from types import SimpleNamespace
-from unittest import mock
 
 import matplotlib.figure  # noqa: F401  which takes time, too
 import numpy as np
@@ -32,6 +30,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 gc.freeze()  # what has been imported stays: each picture's gc.collect() need not look through it
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 
+# The server is a process of its own, which finds what is here by its environment.
+os.environ['PYTHONPATH'] = os.pathsep.join([ROOT, os.path.join(ROOT, 'tests')])
 _context = multiprocessing.get_context('forkserver' if os.name == 'posix' else 'spawn')
 if os.name == 'posix':
     _context.set_forkserver_preload(['runs'])
@@ -47,14 +47,6 @@ def write_mnist(folder, images=160):
     return str(folder)
 
 
-def _start_server():
-    """Start the server, if it does not run, in the environment of a terminal in which nothing has been imported."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith('TF_')}
-    environment['PYTHONPATH'] = os.pathsep.join([ROOT, os.path.join(ROOT, 'tests')])
-    with mock.patch.dict(os.environ, environment, clear=True):
-        multiprocessing.forkserver.ensure_running()
-
-
 class Process:
     """`python SCRIPT ARGUMENTS`, started in an empty folder.
 
@@ -64,8 +56,6 @@ class Process:
     def __init__(self, script, *args, before=None):
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._files = [os.path.join(self._folder.name, name) for name in ('stdout', 'stderr')]
-        if os.name == 'posix':
-            _start_server()
         self._process = _context.Process(
             target=_run_script, args=(os.path.join(ROOT, script), list(map(str, args)), *self._files, before))
         self._process.start()
