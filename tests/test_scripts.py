@@ -209,18 +209,16 @@ def test_losses_are_logged_every_100_steps(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(tensorflow1.bfloat16_missing() is not None, reason='no bfloat16 here')
-def test_bfloat16_is_used_and_continued_with_the_same_bits(data_dir, tmp_path, monkeypatch):
+def test_bfloat16_is_used(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(load_script('vanilla'), 'dense', narrow(load_script('vanilla').dense))
-    start = '--data-dir', data_dir, '--batch-size', 20, '--epochs', 1, '--logdir'
     found = {}
-    for name, steps, *option in ('whole', 2, '--mixed-precision'), ('part', 1, '--mixed-precision'), ('float32', 1):
-        main('vanilla', *start, tmp_path / name, '--max-steps', steps, *option)
+    for name, *option in ('bfloat16', '--mixed-precision'), ('float32',):
+        main('vanilla', '--data-dir', data_dir, '--batch-size', 20, '--max-steps', 1, '--logdir', tmp_path / name,
+             *option)
         found[name] = variables(tmp_path / name / 'vanilla')
-    main('vanilla', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
-    assert_same_bits(variables(tmp_path / 'part' / 'vanilla'), found['whole'])
-    assert {value.dtype for value in found['whole'].values()} == {np.dtype(np.float32)}
+    assert {value.dtype for value in found['bfloat16'].values()} == {np.dtype(np.float32)}
     kernel = 'discriminator/dense_1/kernel'
-    assert (found['part'][kernel] != found['float32'][kernel]).any()
+    assert (found['bfloat16'][kernel] != found['float32'][kernel]).any()
     with pytest.raises(UserError, match='mixed_precision'):
         main('vanilla', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
 
