@@ -13,10 +13,6 @@ def leaky_relu(x):
     return np.where(x > 0, x, 0.2 * x)
 
 
-def relu(x):
-    return np.maximum(x, 0)
-
-
 def softplus(x):
     return np.logaddexp(0, x)
 
@@ -94,9 +90,9 @@ def generator(model, weights, inputs, training=True):
         for _ in range(3):
             x = leaky_relu(net.dense(x))
         return np.tanh(net.dense(x)), net
-    x = relu(net.dense(x)).reshape(-1, 4, 4, 256)
+    x = np.maximum(net.dense(x), 0).reshape(-1, 4, 4, 256)
     for _ in range(2):
-        x = relu(net.batch_norm(net.transpose_conv2d(x)))
+        x = np.maximum(net.batch_norm(net.transpose_conv2d(x)), 0)
     return np.tanh(net.transpose_conv2d(x)), net
 
 

@@ -15,13 +15,6 @@ import tensorflow.compat.v1 as tf
 BATCH_SIZE = 16
 
 
-@pytest.fixture(scope='module')
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('mnist')
-    benchmark.write_random_mnist(folder, 140)
-    return str(folder)
-
-
 def updates(listing):
     """Each optimizer's update of a DCGAN from the same weights.
 
@@ -57,12 +50,13 @@ def test_the_listing_trains_as_the_script_does():
         assert changed < listing_changed == ours['d_adam'][2] | ours['g_adam'][2]
 
 
-def test_the_listing_loads_the_same_data(data_dir):
+def test_the_listing_loads_the_same_data(tmp_path):
+    benchmark.write_random_mnist(tmp_path, 140)
     for convolutional, load in ((False, load_dataset_label), (True, load_dataset_label_pad)):
-        images, labels = variants.load_listing_data(data_dir, convolutional)
+        images, labels = variants.load_listing_data(tmp_path, convolutional)
         assert images.dtype == labels.dtype == np.float64
-        np.testing.assert_allclose(images, load(data_dir)[0], atol=1e-6)
-        np.testing.assert_array_equal(labels, load(data_dir)[1])
+        np.testing.assert_allclose(images, load(tmp_path)[0], atol=1e-6)
+        np.testing.assert_array_equal(labels, load(tmp_path)[1])
 
 
 def test_it_measures(monkeypatch, capsys):

@@ -257,16 +257,11 @@ def served(monkeypatch, tmp_path_factory):
         server.shutdown()
 
 
-def test_download_into_the_default_folder_once(served):
-    assert available_dataset() == 'mnist'
+def test_a_download_fills_an_empty_folder_once_and_replaces_no_file(served, tmp_path):
+    assert available_dataset() == 'mnist' and os.listdir('mnist_data') == ['mnist.npz']
+    assert_reads(GOOD, tmp_path)
     (served / 'mnist.npz').unlink()
     assert_reads(GOOD)
-    assert os.listdir('mnist_data') == ['mnist.npz']
-
-
-def test_a_download_replaces_no_file(served, tmp_path):
-    """An empty folder of the user's is filled; what is there stays."""
-    assert_reads(GOOD, tmp_path)
     write_npz(tmp_path, arrays(seed=2))  # another hash than the download's
     third = os.path.join('fashion-mnist', PACKED_NAMES[2])
     write(tmp_path / 'fashion-mnist', {PACKED_NAMES[2]: idx_files(arrays(seed=1))[IDX_NAMES[2]]})
