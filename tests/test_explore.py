@@ -60,7 +60,7 @@ def test_a_full_disk_leaves_the_window_open(tmp_path, capsys):
 
 
 def test_without_a_display_it_says_what_to_do():
-    assert_refused(run('explore.py', 'vanilla', '--pretrained', before=without_display), 'webagg', 'widget')
+    assert_refused(run('explore.py', 'vanilla', '--pretrained', before=[without_display]), 'webagg', 'widget')
 
 
 def without_display():

@@ -108,7 +108,8 @@ def test_every_seventh_picture_of_a_class_is_for_testing(folder):
     assert len(x_train) == len(y_train) == len(load_dataset(folder, 'pictures', split='train')) == 19
 
 
-@pytest.mark.parametrize('parts', ['train val test', 'Training TESTING', 'train Valid', 'validation dev test'])
+@pytest.mark.parametrize('parts', ['train val test', 'Training TESTING', 'train Valid', 'train validation',
+                                   'train dev', 'train eval'])
 def test_a_folder_divided_into_parts(folder, parts):
     parts = parts.split()
     for i, part in enumerate(parts):
