@@ -13,10 +13,6 @@ def leaky_relu(x):
     return np.where(x > 0, x, 0.2 * x)
 
 
-def relu(x):
-    return np.maximum(x, 0)
-
-
 def softplus(x):
     return np.logaddexp(0, x)
 
@@ -45,11 +41,8 @@ def transpose_conv2d(x, kernel):
 class Network:
     """The layers of one network in one call.
 
-    @param weights: {name: array}
-    @param scope: 'generator' or 'discriminator'
-    @param training: normalize with the batch, or with the moving averages
-
-    `statistics`: {name of a batch normalization: (mean, variance without bias) of the batch};
+    weights: {name: array}; scope: 'generator' or 'discriminator'; training: normalize with the batch, or with the
+    moving averages. `statistics`: {name of a batch normalization: (mean, variance without bias) of the batch};
     `before_norm`: names of the layers that one follows, whose biases have no effect
     """
 
@@ -57,13 +50,10 @@ class Network:
         self._weights, self._scope, self._training, self._calls = weights, scope, training, Counter()
         self.statistics, self.before_norm = {}, set()
 
-    def _next(self, layer):
+    def _parameters(self, layer, *names):
         i = self._calls[layer]
         self._calls[layer] += 1
-        return f'{self._scope}/{layer}' + (f'_{i}' if i else '')
-
-    def _parameters(self, layer, *names):
-        name = self._next(layer)
+        name = f'{self._scope}/{layer}' + (f'_{i}' if i else '')
         if layer != 'batch_normalization':
             self._latest = name
         return name, *(self._weights[f'{name}/{parameter}'].astype(float) for parameter in names)
@@ -93,26 +83,21 @@ class Network:
 
 
 def generator(model, weights, inputs, training=True):
-    """
-    @param inputs: {'z': array, 'y' or 'c': array}
-    @return: images, Network
-    """
+    """Images, Network; inputs: {'z': array, 'y' or 'c': array}"""
     net = Network(weights, 'generator', training)
     x = np.concatenate([inputs[name] for name in 'zyc' if name in inputs], axis=1)
     if model in ('vanilla', 'cgan'):
         for _ in range(3):
             x = leaky_relu(net.dense(x))
         return np.tanh(net.dense(x)), net
-    x = relu(net.dense(x)).reshape(-1, 4, 4, 256)
+    x = np.maximum(net.dense(x), 0).reshape(-1, 4, 4, 256)
     for _ in range(2):
-        x = relu(net.batch_norm(net.transpose_conv2d(x)))
+        x = np.maximum(net.batch_norm(net.transpose_conv2d(x)), 0)
     return np.tanh(net.transpose_conv2d(x)), net
 
 
 def discriminator(model, weights, x, inputs):
-    """
-    @return: logits, Network; InfoGAN: (logits, means of the continuous codes, logits of the categories), Network
-    """
+    """Logits, Network; InfoGAN: (logits, means of the continuous codes, logits of the categories), Network"""
     net = Network(weights, 'discriminator')
     y = inputs.get('y')
     if model in ('vanilla', 'cgan'):
@@ -141,10 +126,7 @@ def information_loss(c, mean, logits, lambda_cont, lambda_cat):
 
 
 def losses(model, weights, X_real, inputs, args, images=None):
-    """
-    @param images: the generated ones; computed where left out
-    @return: d_loss, g_loss
-    """
+    """d_loss, g_loss; images: the generated ones, computed where left out"""
     if images is None:
         images, _ = generator(model, weights, inputs)
     real, _ = discriminator(model, weights, X_real, inputs)

@@ -4,19 +4,17 @@ A process is forked, where the system can, from a server that has already import
 run seconds; from there on it is `python SCRIPT ARGUMENTS`, with narrow layers where it trains the vanilla GAN.
 """
 
-import functools
 import gc
 import hashlib
 import multiprocessing
-import multiprocessing.forkserver
 import os
+import pathlib
 import runpy
 import signal
 import sys
 import tempfile
 import time
 from types import SimpleNamespace
-from unittest import mock
 
 import matplotlib.figure  # noqa: F401  which takes time, too
 import numpy as np
@@ -32,44 +30,32 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 gc.freeze()  # what has been imported stays: each picture's gc.collect() need not look through it
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 
+# The server is a process of its own, which finds what is here by its environment.
+os.environ['PYTHONPATH'] = os.pathsep.join([ROOT, os.path.join(ROOT, 'tests')])
 _context = multiprocessing.get_context('forkserver' if os.name == 'posix' else 'spawn')
 if os.name == 'posix':
     _context.set_forkserver_preload(['runs'])
 
 
-def write_mnist(folder, images=160, seed=0, other_pixels=0, other_labels=0):
-    """Write a mnist.npz of random images into `folder`, some pixels or labels changed; returns its name."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for part, count in (('train', images * 7 // 8), ('test', images - images * 7 // 8)):
-        arrays[f'x_{part}'] = rng.integers(0, 256, (count, 28, 28), np.uint8)
-        arrays[f'y_{part}'] = rng.integers(0, 10, count, np.uint8)
-    arrays['x_train'].flat[5000:5000 + other_pixels] ^= 1
-    arrays['y_train'][:other_labels] ^= 1
+def write_mnist(folder, images=160):
+    """Write a mnist.npz of random images into `folder`, a seventh of them for testing; returns the folder's name."""
+    rng = np.random.default_rng(images)
+    x, y = rng.integers(0, 256, (images, 28, 28), np.uint8), rng.integers(0, 10, images, np.uint8)
+    n = images * 6 // 7
     os.makedirs(folder, exist_ok=True)
-    np.savez(os.path.join(folder, 'mnist.npz'), **arrays)
+    np.savez(os.path.join(folder, 'mnist.npz'), x_train=x[:n], y_train=y[:n], x_test=x[n:], y_test=y[n:])
     return str(folder)
-
-
-def _start_server():
-    """Start the server, if it does not run, in the environment of a terminal in which nothing has been imported."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith('TF_')}
-    environment['PYTHONPATH'] = os.pathsep.join([ROOT, os.path.join(ROOT, 'tests')])
-    with mock.patch.dict(os.environ, environment, clear=True):
-        multiprocessing.forkserver.ensure_running()
 
 
 class Process:
     """`python SCRIPT ARGUMENTS`, started in an empty folder.
 
-    script: file name in the repository; before: called in the new process first of all, to make it fail.
+    script: file name in the repository; before: (function, its arguments), called in the new process first of all.
     """
 
     def __init__(self, script, *args, before=None):
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._files = [os.path.join(self._folder.name, name) for name in ('stdout', 'stderr')]
-        if os.name == 'posix':
-            _start_server()
         self._process = _context.Process(
             target=_run_script, args=(os.path.join(ROOT, script), list(map(str, args)), *self._files, before))
         self._process.start()
@@ -105,7 +91,8 @@ def _run_script(script, args, stdout, stderr, before):
     if script.endswith('vanilla_gan.py'):
         common.dense = narrow(common.dense)
     if before:
-        before()
+        function, *arguments = before
+        function(*arguments)
     runpy.run_path(script, run_name='__main__')
 
 
@@ -134,16 +121,13 @@ def assert_refused(result, *words, status=2):
 
 # What may happen to a process, for `before`
 
-CHANGES = 'os.mkdir', 'os.rename', 'os.remove'
-
-
 def limit_file_size(size):
     """Let the process write no file above `size` bytes, which is to it as if the disk were full."""
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def at_change(text, what, events=CHANGES):
+def at_change(text, what, events=('os.mkdir', 'os.rename', 'os.remove')):
     """Let something happen to the process just before it makes, renames or removes a path with `text`.
 
     what: a signal that it sends itself, or an OSError that it fails with.
@@ -156,13 +140,7 @@ def at_change(text, what, events=CHANGES):
     sys.addaudithook(hook)
 
 
-def killed(*args, at):
-    """Run a script that is killed when it first makes, renames or removes what has `at` in its name."""
-    assert run(*args, before=functools.partial(at_change, at, signal.SIGKILL)).status == -signal.SIGKILL
-
-
 # What a run has left
-
 
 def checkpoint_names(run_dir):
     """Names of the checkpoints of a run, oldest first."""
@@ -186,8 +164,7 @@ def tensorboard(run_dir):
 
 def pictures(run_dir):
     """{name: bytes} of the sample pictures."""
-    folder = os.path.join(run_dir, 'samples')
-    return {name: read_bytes(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
+    return {path.name: path.read_bytes() for path in sorted(pathlib.Path(run_dir, 'samples').iterdir())}
 
 
 def assert_same_bits(variables, expected):
@@ -212,16 +189,10 @@ def assert_same_run(run_dir, expected_dir):
                                  if name <= last or name[0] == 'r'}
 
 
-def read_bytes(path):
-    with open(path, 'rb') as file:
-        return file.read()
-
-
 def tree(folder):
     """{path: (time of change, SHA-256)} of all below `folder` but the lock, to see any change."""
     found = {}
-    for parent, folders, files in os.walk(folder):
-        found.update((os.path.join(parent, name), 'folder') for name in folders)
-        for path in (os.path.join(parent, name) for name in files if name != '.lock'):
-            found[path] = os.stat(path).st_mtime_ns, hashlib.sha256(read_bytes(path)).hexdigest()
+    for path in pathlib.Path(folder).rglob('*'):
+        if path.name != '.lock':
+            found[path] = path.is_file() and (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
     return found

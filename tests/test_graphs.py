@@ -88,21 +88,20 @@ def case(request):
                            d_vars={var.op.name for var in gan.d_vars}, g_vars={var.op.name for var in gan.g_vars})
 
 
-def test_images_and_losses(case):
+def test_images_losses_and_codes(case):
     images, _ = numpy_models.generator(case.model, case.start, case.inputs)
     assert_close(case.g_sample, images)
     d_loss, g_loss = numpy_models.losses(case.model, case.start, case.X_real, case.inputs, case.args)
     assert_close(case.d_loss, d_loss)
     assert_close(case.g_loss, g_loss)
     assert min(abs(d_loss - 2 * np.log(2)), abs(g_loss - np.log(2))) > 0.02  # not as with logits of 0
-
-
-def test_images_to_look_at_are_normalized_with_the_moving_averages(case):
-    """So that each depends on its own noise and condition only."""
-    images, _ = numpy_models.generator(case.model, case.start, case.inputs, training=False)
-    assert_close(case.samples, images)
-    if case.model in CONVOLUTIONAL:
-        assert np.abs(case.samples - case.g_sample).max() > 0.1
+    # Images to look at are normalized with the moving averages: each depends on its own noise and condition only.
+    assert_close(case.samples, numpy_models.generator(case.model, case.start, case.inputs, training=False)[0])
+    assert (np.abs(case.samples - case.g_sample).max() > 0.1) == (case.model in CONVOLUTIONAL)
+    for which, x in (('real', case.X_real), ('fake', images)) if case.model == 'infogan' else ():
+        (_, cont, cat), _ = numpy_models.discriminator(case.model, case.start, x, case.inputs)
+        assert_close(getattr(case, f'd_{which}_cont'), cont)
+        assert_close(getattr(case, f'd_{which}_cat'), cat)
 
 
 def test_curves_show_the_losses_and_their_parts(case):
@@ -122,16 +121,6 @@ def test_curves_show_the_losses_and_their_parts(case):
         parts += 0.3 * curves['parts/continuous_loss'] + 0.7 * curves['parts/categorical_loss']
     assert case.d_loss == pytest.approx(parts)
     assert len(curves) == (8 if case.model == 'infogan' else 6)
-
-
-def test_infogan_reads_the_codes_of_real_and_generated_images(case):
-    if case.model != 'infogan':
-        return
-    images, _ = numpy_models.generator(case.model, case.start, case.inputs)
-    for which, x in (('real', case.X_real), ('fake', images)):
-        (_, cont, cat), _ = numpy_models.discriminator(case.model, case.start, x, case.inputs)
-        assert_close(getattr(case, f'd_{which}_cont'), cont)
-        assert_close(getattr(case, f'd_{which}_cat'), cat)
 
 
 def gradients(case, network):
@@ -165,21 +154,16 @@ def test_gradients_by_finite_differences(case, network):
     along = {name: gradient / size[name]**2 for name, gradient in given.items()}
     assert slope(along) == pytest.approx(len(given), abs=0.01)
     rng = np.random.default_rng(1)
-    for _ in range(2):
-        directions = {name: rng.normal(size=gradient.shape) / size[name] for name, gradient in given.items()}
-        expected = sum(np.sum(given[name] * directions[name]) for name in given)
-        assert slope(directions) == pytest.approx(expected, abs=0.05)
+    directions = {name: rng.normal(size=gradient.shape) / size[name] for name, gradient in given.items()}
+    expected = sum(np.sum(given[name] * directions[name]) for name in given)
+    assert slope(directions) == pytest.approx(expected, abs=0.05)
 
 
-@pytest.mark.parametrize('network', ['discriminator', 'generator'])
-def test_the_first_update_of_adam(case, network):
-    """With each network's own learning rate; elementwise from the gradient, so that nothing is blown up."""
-    after, rate = (case.after_d, 0.03) if network == 'discriminator' else (case.after_g, 0.01)
-    for name, gradient in gradients(case, network).items():
-        variance = next(value for slot, value in after.items() if slot.endswith(f'{name}/{network[0]}_adam_1'))
-        np.testing.assert_allclose(variance, 0.001 * gradient**2, rtol=1e-4, atol=1e-30)
-        step = rate * np.sqrt(1 - 0.999) / (1 - 0.4) * 0.6 * gradient / (np.sqrt(variance) + 1e-8)
-        np.testing.assert_allclose(after[name] - case.start[name], -step, rtol=1e-3, atol=2e-6)
+def test_the_first_update_of_adam_moves_by_the_learning_rate_of_each_network(case):
+    for after, trained, rate in ((case.after_d, case.d_vars, 0.03), (case.after_g, case.g_vars, 0.01)):
+        for name in trained:
+            if name.endswith('kernel'):
+                assert np.abs(after[name] - case.start[name]).max() == pytest.approx(rate, rel=0.01)
 
 
 def test_each_optimizer_changes_its_own_network_only(case):

@@ -15,11 +15,6 @@ DOCUMENTS = sorted(os.path.relpath(path, ROOT) for pattern in ('*.md', 'docs/*.m
                    for path in glob.glob(os.path.join(ROOT, pattern)))
 
 
-def read(name):
-    with open(os.path.join(ROOT, name), encoding='utf-8') as file:
-        return file.read()
-
-
 def calls(text):
     """[(script, arguments)] of `python SCRIPT.py ...`, `%run SCRIPT.py ...` and `SCRIPT.main([...])` in a document."""
     found = []
@@ -33,16 +28,13 @@ def calls(text):
 
 
 @pytest.mark.parametrize('name', DOCUMENTS)
-def test_every_link_and_picture_leads_to_a_file(name):
-    targets = re.findall(r'\]\(([^)\s]+)\)', re.sub('`[^`]*`', '', read(name)))
-    missing = [target for target in targets if not re.match('https?://|#', target) and not os.path.exists(
+def test_links_lead_to_files_and_commands_are_what_the_scripts_take(name):
+    with open(os.path.join(ROOT, name), encoding='utf-8') as file:
+        text = file.read()
+    targets = re.findall(r'\]\(([^)\s]+)\)', re.sub('`[^`]*`', '', text))
+    assert not [target for target in targets if not re.match('https?://|#', target) and not os.path.exists(
         os.path.join(ROOT, os.path.dirname(name), target.partition('#')[0]))]
-    assert not missing
-
-
-@pytest.mark.parametrize('name', DOCUMENTS)
-def test_every_command_is_one_that_its_script_takes(name):
-    for script, arguments in calls(read(name)):
+    for script, arguments in calls(text):
         try:
             importlib.import_module(script).parser().parse_args(arguments)
         except SystemExit as stop:

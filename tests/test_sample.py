@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -12,20 +13,18 @@ from PIL import Image, ImageSequence
 
 import cgan
 import conv_cgan
-import dcgan
 import infogan
 import sample
 import vanilla_gan
 from common.arguments import run_script
 from common.checkpoints import list_checkpoints
-from common.errors import UserError
 from common.random_streams import random_stream
 from fake_runs import FakeRun
 from sampling import pictures, pretrained, trained_model
 from sampling.trained_model import load_trained_model
 
 NOISE_SIZE, SEED = 5, 3
-EPOCHS = {'vanilla': (1, 2, 3), 'dcgan': (1,), 'cgan': (1, 2), 'infogan': (1,), 'conv_cgan': (1,)}
+EPOCHS = {'vanilla': 3, 'cgan': 1, 'infogan': 1, 'conv_cgan': 1}
 CLASSES = ['A', 'B', 'cat', '../x', *'EFGHIJKLM']  # of cgan; conv_cgan has digits
 CATEGORIES = [2, 0, 1, *range(3, 12)]  # in the order of the classes, as evaluate.py has found them
 
@@ -37,15 +36,15 @@ def logdir(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def runs(logdir):
-    """{model: FakeRun} of all models, in `logdir`; infogan has two continuous codes, and has been evaluated."""
+    """{model: FakeRun}, in `logdir`; infogan has two continuous codes, and has been evaluated."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infogan, 'n_cont', 2)
         runs = {}
-        for script in (vanilla_gan, dcgan, cgan, infogan, conv_cgan):
+        for script in (vanilla_gan, cgan, infogan, conv_cgan):
             options = ['--noise-size', str(NOISE_SIZE), '--seed', str(SEED)]
             options += ['--categories', '12'] if script is infogan else []
             runs[script.MODEL] = FakeRun(script, logdir, options, CLASSES if script is cgan else '0123456789',
-                                         EPOCHS[script.MODEL], whole=script is dcgan)
+                                         range(1, EPOCHS[script.MODEL] + 1), whole=script is cgan)
         with open(os.path.join(runs['infogan'].run_dir, 'checkpoints', 'epoch_0001', 'evaluation.json'), 'w') as file:
             json.dump({'checkpoint': '/home/somebody', 'training': {'data_dir': '/home/somebody'}, 'epoch': 1,
                        'category_to_class': [1, 2, 0, *range(3, 12)], 'class_names': list('abcdefghijkl')}, file)
@@ -121,7 +120,7 @@ def first_noise(*shape):
 @pytest.mark.parametrize('model', EPOCHS)
 def test_generates_what_the_training_draws(runs, logdir, load_once, model):
     run, trained = runs[model], load_once(model, logdir)
-    assert (trained.model, trained.epoch, trained.args.seed) == (model, EPOCHS[model][-1], SEED)
+    assert (trained.model, trained.epoch, trained.args.seed) == (model, EPOCHS[model], SEED)
     load_once('vanilla', logdir, 2)
     inputs = [run.z] if run.condition is None else [run.z, run.condition]
     # An image depends neither on its neighbours, nor on a second model, nor on how many there are.
@@ -156,10 +155,6 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(copy, capsys, refused)
     assert load_trained_model('vanilla', copy[0]).name == 'epoch_0002-step_000007'
     assert 'epoch_0003' in capsys.readouterr().err
     refused('epoch_0003', 'vanilla --checkpoint 3', copy[0])
-    for name in os.listdir(copy[1]):
-        damage(copy[1] / name)
-    with pytest.raises(UserError):
-        load_trained_model('vanilla', copy[0])
     shutil.rmtree(copy[1])
     refused('vanilla', 'vanilla', copy[0])
 
@@ -212,26 +207,23 @@ def test_any_size_any_epoch(draw, load_once, logdir, refused):
 
 
 @pytest.mark.parametrize('options, labels', [
-    ('--rows 2 --columns 12', [*range(13), *range(11)]), ('--label 0 --rows 1 --columns 3', [0, 0, 0]),
-    ('--digits 0314', [0, 3, 1, 4]), ('--digits BAH --columns 2', [1, 0, 7]), ('--label cat --count 2', [2, 2]),
-    ('--interpolate 2 --rows 3', [0, 0, 1, 1, 2, 2]), ('--count 3', [0, 1, 2])])
+    ('--rows 2 --columns 12', [*range(13), *range(11)]), ('--digits BAH --columns 2', [1, 0, 7]),
+    ('--label cat --count 2', [2, 2]), ('--label 0 --rows 1 --columns 3', [0, 0, 0]),
+    ('--interpolate 2 --rows 3', [0, 0, 1, 1, 2, 2])])
 def test_labels_are_the_requested_ones(draw, load_once, logdir, options, labels):
     content = draw(f'cgan {options}', npz='arrays')  # the name is used as it is
     assert content['labels'].tolist() == labels
     assert_same(content['images'], load_once('cgan', logdir).generate(content['z'], np.eye(13)[labels]))
     np.testing.assert_array_equal(content['images_uint8'], np.rint((content['images'] + 1) * 127.5))
     assert content['images'].dtype == content['z'].dtype == np.float32 and content['images_uint8'].dtype == np.uint8
-    assert (content['model'], content['checkpoint'], content['seed']) == ('cgan', 'epoch_0002', SEED)
+    assert (content['model'], content['checkpoint'], content['seed']) == ('cgan', 'epoch_0001', SEED)
     assert content['class_names'].tolist() == CLASSES
 
 
-def test_an_interpolation_is_straight(draw):
+def test_an_interpolation_is_straight_and_noise_may_be_from_a_file(draw, refused):
     z = draw('vanilla --interpolate 5 --rows 3', npz='z.npz')['z'].reshape(3, 5, NOISE_SIZE)
     np.testing.assert_allclose(z, np.linspace(*first_noise(2, 3), 5, axis=1), atol=1e-6)
-
-
-def test_noise_from_a_file(draw, refused):
-    z = np.random.default_rng(5).uniform(-1, 1, size=(3, NOISE_SIZE)).astype(np.float32)
+    z = z[:, 0]
     np.save('z.npy', z)
     assert (draw('cgan --label 1 --z z.npy', npz='three.npz')['z'] == z).all()
     walk = draw('vanilla --interpolate 3 --z three.npz', npz='walk.npz')['z']
@@ -254,26 +246,26 @@ def test_a_traversal_changes_the_codes_only(draw, logdir):
 
 
 def test_random_codes_and_one_category(draw):
-    for options in ('', '--category 0'):
-        codes = draw(f'infogan --count 200 {options}', npz='codes.npz')['codes']
+    for option, n_categories in ('', 12), ('--category 0', 1):
+        codes = draw(f'infogan --count 200 {option}', npz='codes.npz')['codes']
         assert abs(codes[:, :2].mean()) < 0.3 and 0.8 < codes[:, :2].std() < 1.2  # N(0, 1), at four standard errors
-        assert (codes[:, 2:].sum(axis=1) == 1).all()
-        assert (codes[:, 2:].sum(axis=0) > 0).sum() == (1 if options else 12) and (not options or codes[0, 2])
+        assert (codes[:, 2:].sum(axis=1) == 1).all() and (codes[:, 2:].sum(axis=0) > 0).sum() == n_categories
+    assert codes[:, 2].all()
 
 
 def test_animations(draw, load_once, logdir):
     frames = draw('infogan --traversal --animate --rows 2 --scale 1', out='codes.gif')
     trained, z = load_once('infogan', logdir), first_noise(2).repeat(12, axis=0)
     assert len(frames) == 24
-    for frame, cont in ((0, -3), (6, 0), (12, 3), (23, -2.5)):
-        codes = np.hstack((np.full((24, 1), cont), np.zeros((24, 1)), np.eye(12)[CATEGORIES * 2]))
+    for frame, code in ((0, -3), (6, 0), (12, 3), (23, -2.5)):
+        codes = np.hstack((np.full((24, 1), code), np.zeros((24, 1)), np.eye(12)[CATEGORIES * 2]))
         assert_shows(untile(frames[frame][-64:], 32, 2, 12), trained.generate(z, codes))
     assert frames[0][:-64].min() < 100 and (frames[0][:-64] != frames[1][:-64]).any()  # the captions
     frames = draw('vanilla --interpolate 5 --animate --rows 1 --scale 1', out='noise.gif')
-    trained, (start, end) = load_once('vanilla', logdir), first_noise(2, 10)
+    start, end = first_noise(2, 10)
     assert len(frames) == 8
-    for frame, z in ((0, start), (2, (start + end) / 2), (4, end), (6, (start + end) / 2)):
-        assert_shows(untile(frames[frame][-28:], 28, 1, 10), trained.generate(z))
+    for frame, z in ((0, start), (4, end), (6, (start + end) / 2)):
+        assert_shows(untile(frames[frame][-28:], 28, 1, 10), load_once('vanilla', logdir).generate(z))
 
 
 def test_an_animation_over_the_epochs_is_made_of_the_trainings_pictures(draw, copy, refused):
@@ -306,7 +298,7 @@ def test_a_failed_write_leaves_what_was_there(draw, refused, tmp_path, monkeypat
     (tmp_path / 'old.png').write_bytes(b'old')
     os.makedirs(tmp_path / 'folder.png' / 'full')
     os.symlink(os.devnull, tmp_path / 'device')
-    for option, name in (('--out', 'folder.png'), ('--files', 'folder.png'), ('--npz', 'device')):
+    for option, name in ('--out', 'folder.png'), ('--files', 'folder.png'), ('--npz', 'device'):
         refused(name, f'vanilla {option} {name}')
 
     def full(path, *_):
@@ -314,25 +306,22 @@ def test_a_failed_write_leaves_what_was_there(draw, refused, tmp_path, monkeypat
             file.write(b'half')
         raise OSError(28, 'No space left on device')
     monkeypatch.setattr(pictures, 'write_png', full)
-    monkeypatch.setattr(trained_model.tf.saved_model, 'simple_save',
-                        lambda sess, folder, *_: full(os.path.join(folder, 'a')))
-    for option, name in (('--out', 'old.png'), ('--files', 'digits'), ('--export', 'model')):
+    for option, name in ('--out', 'old.png'), ('--files', 'digits'):
         refused(name, f'vanilla {option} {name}')
     assert (tmp_path / 'old.png').read_bytes() == b'old'
     assert sorted(os.listdir(tmp_path)) == ['device', 'folder.png', 'old.png']
 
 
-@pytest.mark.parametrize('model, condition', [('vanilla', None), ('conv_cgan', 'y'), ('infogan', 'c')])
+@pytest.mark.parametrize('model, condition', [('cgan', 'y'), ('infogan', 'c')])
 def test_a_saved_model_gives_the_same_images(runs, logdir, load_once, draw, model, condition):
     assert draw(model, export=f'models/{model}') == ['saved_model.pb', 'variables']
     assert os.listdir('models') == [model]  # nothing unfinished
-    size = sum(os.path.getsize(os.path.join(folder, name))
-               for folder, _, names in os.walk(f'models/{model}') for name in names)
+    size = sum(path.stat().st_size for path in pathlib.Path('models', model).rglob('*'))
     weights = load_once(model, logdir).generator_weights().values()
     assert size < 1.05 * sum(array.nbytes for array in weights) + 100_000  # nothing of Adam or the discriminator
     # This process, in which models have been loaded, is still one of eager TensorFlow 2.
     serve = tf.saved_model.load(f'models/{model}').signatures['serving_default']
-    inputs = {'z': runs[model].z} | ({condition: runs[model].condition} if condition else {})
+    inputs = {'z': runs[model].z, condition: runs[model].condition}
     images = serve(**{name: tf.constant(array, tf.float32) for name, array in inputs.items()})['images']
     assert_same(images.numpy(), runs[model].images)
 
@@ -354,37 +343,26 @@ def test_a_pretrained_generator_needs_no_run(runs, logdir, draw, load_once, tmp_
         assert 'somebody' not in str(content['about'])
 
 
-@pytest.mark.parametrize('model', EPOCHS)
-def test_the_pretrained_generators_of_the_repository(draw, monkeypatch, model):
-    monkeypatch.setattr(infogan, 'n_cont', 1)
-    images = draw(f'{model} --pretrained --count 100', npz='a.npz')['images']
-    assert images.std() > 0.5 and images.std(axis=0).max() > 0.5
-
-
 def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatch):
     with np.load(os.path.join(pretrained.FOLDER, 'vanilla.npz')) as content:
         weights = dict(content)
     monkeypatch.setattr(pretrained, 'FOLDER', str(tmp_path))
     refused('vanilla', 'vanilla --pretrained')
-    kernel = weights.pop('generator/dense/kernel')
-    for changed in {}, {'generator/dense/kernel': kernel[:-1]}:
-        np.savez('vanilla.npz', **weights, **changed)
-        refused('vanilla.npz', 'vanilla --pretrained')
+    weights['generator/dense/kernel'] = weights['generator/dense/kernel'][:-1]  # of another network
+    np.savez('vanilla.npz', **weights)
+    refused('vanilla.npz', 'vanilla --pretrained')
     os.truncate('vanilla.npz', 100_000)
     refused('vanilla.npz', 'vanilla --pretrained')
 
 
 # The command line
 
-@pytest.mark.parametrize('command', '''
-    [gan]; vanilla [--label] 0; cgan [--traversal]; vanilla [--rows] 0; cgan --label 0 [--digits] 12
-    vanilla --animate [--checkpoint] 3; vanilla --animate [--pretrained]; cgan --animate [--label] 3
-    vanilla [--animate] --export a; infogan --traversal [--animate] --files a; vanilla [--animate] --npz a
-    vanilla --pretrained [--checkpoint] 3; vanilla [--out] a.jpg; vanilla --export a [--rows] 3
-    vanilla --npz a [--scale] 2; cgan --export a [--label] 3; vanilla --count 5 [--rows] 2; infogan --traversal [--z] a
-    vanilla --checkpoint [x]
-    vanilla --npz a [--files] b; cgan --label [13]; cgan --digits A[?]
-    infogan --category [12]'''.strip().replace('\n', ';').split(';'))
+@pytest.mark.parametrize('command', [
+    '[gan]', 'vanilla [--label] 0', 'cgan [--traversal]', 'vanilla [--rows] 0', 'vanilla --animate [--checkpoint] 3',
+    'cgan --animate [--label] 3', 'vanilla [--animate] --export a', 'infogan --traversal [--animate] --files a',
+    'vanilla --pretrained [--checkpoint] 3', 'vanilla [--out] a.jpg', 'vanilla --export a [--rows] 3',
+    'vanilla --npz a [--scale] 2', 'infogan --traversal [--z] a', 'vanilla --checkpoint [x]', 'cgan --label [13]',
+    'cgan --digits A[?]'])
 def test_refuses_what_is_wrong_or_would_have_no_effect(draw, refused, tmp_path, command):
     refused(command[command.index('[') + 1:command.index(']')], command.replace('[', '').replace(']', ''))
     assert os.listdir(tmp_path) == []

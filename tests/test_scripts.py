@@ -69,40 +69,39 @@ def trained(request, data_dir, tmp_path_factory):
 
 
 def updates(calls):
-    """The steps of a run, each a list of (network, {name fed: array})."""
+    """The steps of a run, each a list of (optimizer, {name fed: array})."""
     steps = []
     for fetched, fed in calls:
-        if 'optimizers/d_adam' in fetched:
+        optimizers = [name for name in fetched if name in ('optimizers/d_adam', 'optimizers/g_adam')]
+        if 'optimizers/d_adam' in optimizers:
             steps.append([])
-        if {'optimizers/d_adam', 'optimizers/g_adam'} & set(fetched):
-            assert len({'optimizers/d_adam', 'optimizers/g_adam'} & set(fetched)) == 1
-            steps[-1].append(('discriminator' if 'optimizers/d_adam' in fetched else 'generator', fed))
+        if optimizers:
+            optimizer, = optimizers
+            steps[-1].append((optimizer[-6:], fed))
     return steps
 
 
 def test_a_step_is_one_update_of_the_discriminator_and_as_many_of_the_generator_as_asked_for(trained):
+    """All of them with the noise and condition of its streams."""
+    inputs = {PLACEHOLDERS[name] for name in trained.inputs}
     steps = updates(trained.calls)
     assert len(steps) == EPOCHS * trained.steps_per_epoch
-    for step in steps:
-        assert [network for network, _ in step] == ['discriminator', 'generator', 'generator', 'generator']
-    powers = {name: value for name, value in variables(trained.folder).items() if 'beta1_power' in name}
-    assert powers == {'optimizers/beta1_power': pytest.approx(0.5**(1 + len(steps))),
-                      'optimizers/beta1_power_1': pytest.approx(0.5**(1 + 3 * len(steps)))}
-
-
-def test_the_updates_of_a_step_share_the_noise_and_condition_of_its_streams(trained):
-    inputs = {PLACEHOLDERS[name] for name in trained.inputs}
-    for i, ((_, of_d), *generator_updates) in enumerate(updates(trained.calls)):
+    for i, step in enumerate(steps):
+        assert [optimizer for optimizer, _ in step] == ['d_adam', 'g_adam', 'g_adam', 'g_adam']
+        (_, of_d), *generator_updates = step
+        assert of_d.keys() == inputs | {'input_real'}
         noise = random_stream(3, 'noise', i).uniform(-1, 1, size=(BATCH_SIZE, 20))
         np.testing.assert_array_equal(of_d['input_noise'], noise)
-        if 'c' in inputs:
+        if 'c' in trained.inputs:
             codes = load_script('infogan').gen_condition_variable(BATCH_SIZE, 10, 1, random_stream(3, 'code', i))
             np.testing.assert_array_equal(of_d['conditional_variable'], codes)
-        assert of_d.keys() == inputs | {'input_real'}
         for _, of_g in generator_updates:
             assert of_g.keys() == inputs
             for name in inputs:
                 np.testing.assert_array_equal(of_g[name], of_d[name])
+    powers = {name: value for name, value in variables(trained.folder).items() if 'beta1_power' in name}
+    assert powers == {'optimizers/beta1_power': pytest.approx(0.5**(1 + len(steps))),
+                      'optimizers/beta1_power_1': pytest.approx(0.5**(1 + 3 * len(steps)))}
 
 
 def test_an_epoch_shows_each_image_once_with_its_own_label_in_the_order_of_its_stream(trained, data_dir):
@@ -111,9 +110,7 @@ def test_an_epoch_shows_each_image_once_with_its_own_label_in_the_order_of_its_s
     for epoch in range(EPOCHS):
         shown = []
         for (_, fed), *_ in updates(trained.calls)[epoch * trained.steps_per_epoch:][:trained.steps_per_epoch]:
-            batch = fed['input_real']
-            if batch.ndim == 4:
-                batch = batch[:, 2:30, 2:30]
+            batch = fed['input_real'] if len(trained.shape) == 1 else fed['input_real'][:, 2:30, 2:30]
             batch = [image.astype(np.float32).tobytes() for image in batch]
             shown += batch
             if trained.labels:
@@ -125,7 +122,7 @@ def test_an_epoch_shows_each_image_once_with_its_own_label_in_the_order_of_its_s
 
 def test_pictures_are_always_from_the_same_noise_and_condition(trained):
     # The generator's second call is the one normalized with the moving averages.
-    samples = 'generator/Tanh' if trained.model in ('vanilla', 'cgan') else 'samples/generator/Tanh'
+    samples = 'generator/Tanh' if len(trained.shape) == 1 else 'samples/generator/Tanh'
     sampling = [fed for fetched, fed in trained.calls if fetched == [samples]]
     assert len(sampling) == EPOCHS
     for fed in sampling:
@@ -145,7 +142,6 @@ def test_what_a_run_says_and_leaves(trained):
     assert sorted(name for name in os.listdir(folder) if not name.startswith(('.', 'events.'))) == [
         'checkpoints', 'losses.csv', 'losses.png', 'samples', 'settings.json']
     assert sorted(os.listdir(folder / 'samples')) == ['epoch_0001.png', 'epoch_0002.png', 'real_samples.png']
-    assert (folder / 'losses.png').read_bytes().startswith(b'\x89PNG')
     settings = json.loads((folder / 'settings.json').read_text())
     assert settings['model'] == trained.model and settings['settings']['seed'] == 3
     assert settings['data']['images'] == IMAGES
@@ -213,46 +209,27 @@ def test_losses_are_logged_every_100_steps(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(tensorflow1.bfloat16_missing() is not None, reason='no bfloat16 here')
-def test_bfloat16_is_used_and_continued_with_the_same_bits(data_dir, tmp_path, monkeypatch):
+def test_bfloat16_is_used(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(load_script('vanilla'), 'dense', narrow(load_script('vanilla').dense))
-    start = '--data-dir', data_dir, '--batch-size', 20, '--epochs', 1, '--logdir'
     found = {}
-    for name, steps, *option in ('whole', 2, '--mixed-precision'), ('part', 1, '--mixed-precision'), ('float32', 1):
-        main('vanilla', *start, tmp_path / name, '--max-steps', steps, *option)
+    for name, *option in ('bfloat16', '--mixed-precision'), ('float32',):
+        main('vanilla', '--data-dir', data_dir, '--batch-size', 20, '--max-steps', 1, '--logdir', tmp_path / name,
+             *option)
         found[name] = variables(tmp_path / name / 'vanilla')
-    main('vanilla', '--resume', '--logdir', tmp_path / 'part', '--max-steps', 2)
-    assert_same_bits(variables(tmp_path / 'part' / 'vanilla'), found['whole'])
-    assert {value.dtype for value in found['whole'].values()} == {np.dtype(np.float32)}
+    assert {value.dtype for value in found['bfloat16'].values()} == {np.dtype(np.float32)}
     kernel = 'discriminator/dense_1/kernel'
-    assert (found['part'][kernel] != found['float32'][kernel]).any()
+    assert (found['bfloat16'][kernel] != found['float32'][kernel]).any()
     with pytest.raises(UserError, match='mixed_precision'):
         main('vanilla', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
 
 
-@pytest.mark.parametrize('arguments, option', [
-    (['--epochs', '0'], '--epochs'), (['--batch-size', '-1'], '--batch-size'), (['--beta1', '1'], '--beta1'),
-    (['--g-learning-rate', 'nan'], '--g-learning-rate'), (['--seed', 'seven'], '--seed'),
-    (['--dataset', 'cifar'], '--dataset')])
-def test_a_wrong_option_is_one_sentence(arguments, option, capsys):
-    for model in SCRIPTS:
-        with pytest.raises(SystemExit) as exit:
-            load_script(model).main(arguments)
-        assert exit.value.code == 2
-        said = capsys.readouterr().err
-        assert option in said and said.count('\n') == 1
-
-
 @pytest.mark.parametrize('model, epochs', [('vanilla', 100), ('dcgan', 50), ('cgan', 100), ('infogan', 50),
                                            ('conv_cgan', 25)])
-def test_the_defaults_are_the_chapters(model, epochs, capsys):
-    script = load_script(model)
-    args = script.parser().parse_args([])
+def test_the_defaults_are_the_chapters(model, epochs):
+    parser = load_script(model).parser()
+    args = parser.parse_args([])
     assert (args.epochs, args.batch_size, args.noise_size, args.generator_updates) == (epochs, 128, 100, 2)
     assert (args.d_learning_rate, args.g_learning_rate, args.beta1, args.split) == (0.0002, 0.0002, 0.5, 'all')
     if model == 'infogan':
         assert (args.n_classes, args.lambda_cont, args.lambda_cat, args.cont_loss) == (10, 0.1, 1.0, 'gaussian')
-        args = script.parser().parse_args('--categories 3 --lambda-cont 0 --lambda-cat 2 --cont-loss chapter'.split())
-        assert (args.n_classes, args.lambda_cont, args.lambda_cat, args.cont_loss) == (3, 0, 2, 'chapter')
-    with pytest.raises(SystemExit) as exit:
-        script.main(['--help'])
-    assert exit.value.code == 0 and f'(default: {epochs})' in ' '.join(capsys.readouterr().out.split())
+    assert f'(default: {epochs})' in ' '.join(parser.format_help().split())
