@@ -5,13 +5,12 @@ import glob
 import json
 import os
 import re
-import sys
 import zlib
 
 import filelock
 import tensorflow.compat.v1 as tf
 
-from common import checkpoints, winograd
+from common import checkpoints
 from common.curves import cut_losses
 from common.errors import UserError, one_line
 from common.files import UNFINISHED, atomic_file, delete, write_json
@@ -114,8 +113,8 @@ def settings_file(run_dir):
 def read_settings(run_dir):
     """What `write_settings` wrote.
 
-    Returns {'model': name, 'settings': {argument: value}, 'data': from `fingerprint`, 'direct_convolution': bool}.
-    Raises UserError where there is no readable settings.json.
+    Returns {'model': name, 'settings': {argument: value}, 'data': from `fingerprint`}. Raises UserError where there is
+    no readable settings.json.
     """
     try:
         with open(settings_file(run_dir), encoding='utf-8') as file:
@@ -133,14 +132,13 @@ def write_settings(run_dir, model, args, data_print):
     for name in ('data_dir', 'start_from'):
         if settings[name] and os.path.isdir(settings[name]):  # to be found from another working directory
             settings[name] = os.path.abspath(settings[name])
-    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': data_print,
-                                        'direct_convolution': winograd.is_direct()})
+    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': data_print})
 
 
 def check_same_settings(run_dir, args, data_print):
     """Raise UserError, which names each difference, where a run would continue with other settings or data.
 
-    data_print: from `fingerprint`. Other convolutions are reported on stderr.
+    data_print: from `fingerprint`.
     """
     saved = read_settings(run_dir)
     before, now = {**saved['settings'], **saved['data']}, {**vars(args), **data_print}
@@ -152,9 +150,6 @@ def check_same_settings(run_dir, args, data_print):
         raise UserError(f'cannot continue the run in {run_dir} with other settings or data: {"; ".join(different)}; '
                         'leave these options out, say with --data-dir where its data are, or start another run with '
                         '--logdir or --overwrite')
-    if saved.get('direct_convolution') != winograd.is_direct():
-        print('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
-              'and with it the bits', file=sys.stderr, flush=True)
 
 
 def fingerprint(images, labels, class_names):
@@ -165,8 +160,7 @@ def fingerprint(images, labels, class_names):
     """
     if labels is not None and not class_names:
         class_names = [str(label) for label in range(labels.shape[1])]
-    checksum = 0
-    for part in (images,) if labels is None else (images, labels):
-        for start in range(0, len(part), 1000):  # a part at a time: their bytes are a copy
-            checksum = zlib.crc32(part[start:start + 1000], checksum)
+    checksum = zlib.crc32(images)
+    if labels is not None:
+        checksum = zlib.crc32(labels, checksum)
     return {'images': len(images), 'data_crc32': checksum, 'class_names': class_names}

@@ -32,14 +32,6 @@ def has_gpu():
     return bool(tf.config.experimental.list_physical_devices('GPU'))
 
 
-def device_name():
-    """What a training computes on, in words: 'GPU 0 (NVIDIA ...)', or 'CPU'."""
-    gpus = tf.config.experimental.list_physical_devices('GPU')
-    if not gpus:
-        return 'CPU'
-    return 'GPU 0 ({})'.format(tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown'))
-
-
 def session_config(mixed_precision=False):
     """The `tf.ConfigProto` of a session; mixed_precision: multiply and convolve in bfloat16, all else in float32."""
     config = tf.ConfigProto()

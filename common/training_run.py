@@ -35,7 +35,7 @@ from common.random_streams import random_stream
 from common.run_folder import RunFolder, check_same_settings, fingerprint, write_settings
 from common.scripts import SCRIPTS
 from common.signals import StopRequest
-from common.tensorflow1 import bfloat16_missing, device_name, session_config
+from common.tensorflow1 import bfloat16_missing, has_gpu, session_config
 
 
 class _StopTraining(Exception):
@@ -181,7 +181,7 @@ class TrainingRun:
                 self.train_writer.add_picture('real_samples', png, 0)
             # The last of all: a start that fails before leaves nothing that would have to be resumed or replaced.
             write_settings(self.folder.path, self.model, self.args, data_print)
-        self.print(f'computing on: {device_name()}')
+        self.print(f'computing on: {"GPU 0" if has_gpu() else "CPU"}')
         # A bar in a terminal; nothing elsewhere, where the lines of the log are enough (disable=None).
         self._bar = at_end.enter_context(tqdm(
             total=self.args.epochs * self.steps_per_epoch, initial=self.steps, unit=' steps', disable=None,

@@ -33,11 +33,6 @@ TILE = N_POINTS + 1 - TAPS  # outputs from one set of points
 MIN_CHANNELS = 16  # of the larger image; below, the matrix products are too thin to gain
 
 
-def is_direct():
-    """Whether all is left to TensorFlow's own operations, as GAN_DIRECT_CONVOLUTION asks for."""
-    return _direct
-
-
 @contextlib.contextmanager
 def direct():
     """Within the `with` all is left to TensorFlow's operations: for a graph to compare with, or to run elsewhere."""

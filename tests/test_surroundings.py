@@ -58,7 +58,7 @@ def test_printed_commands_work_and_data_are_found_again(data, tmp_path):
 @pytest.mark.parametrize('setting, direct', [('', False), ('0', False), ('1', True)])
 def test_the_environment_chooses_the_convolutions(monkeypatch, setting, direct):
     monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', setting)
-    assert runpy.run_path(winograd.__file__)['is_direct']() == direct
+    assert runpy.run_path(winograd.__file__)['_direct'] == direct
 
 
 def python(code, *args, **environment):
