@@ -6,7 +6,6 @@ A file of the user's is read or refused with a UserError. It is never executed, 
 import gzip
 import os
 import sys
-import zipfile
 
 import numpy as np
 
@@ -30,13 +29,10 @@ def find_files(data_dir, dataset):
     @raise UserError: where the user has named a folder that holds something else, or Fashion-MNIST cannot be had
     """
     is_default = os.path.abspath(data_dir) == os.path.abspath(DEFAULT_DATA_DIR)
-    cache = os.path.join(os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras'), 'datasets')
-    target = data_dir
-    places = [data_dir, os.path.join(data_dir, 'MNIST', 'raw')]
-    if dataset == 'fashion_mnist':  # its files are called as MNIST's are, so that they have a folder of their own
-        target, cache = os.path.join(data_dir, 'fashion-mnist'), os.path.join(cache, 'fashion-mnist')
-        places = [target, os.path.join(data_dir, 'FashionMNIST', 'raw')] + [data_dir] * (not is_default)
-    for place in places:
+    # Fashion-MNIST's files are called as MNIST's are, so that they have a folder of their own.
+    folder, torchvision = ('fashion-mnist', 'FashionMNIST') if dataset == 'fashion_mnist' else ('', 'MNIST')
+    target = os.path.join(data_dir, folder)
+    for place in (target, os.path.join(data_dir, torchvision, 'raw'), *([] if is_default else [data_dir])):
         if files := _files_in(place, dataset):
             return files
     if not is_default:
@@ -46,6 +42,7 @@ def find_files(data_dir, dataset):
         if others:
             raise UserError(f'{data_dir} does not hold {dataset} but {", ".join(map(repr, sorted(others)[:3]))}: '
                             'docs/data.md says how to convert other files, and --dataset pictures reads pictures')
+    cache = os.path.join(os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras'), 'datasets', folder)
     return _files_in(cache, dataset) or _download(data_dir, target, dataset)
 
 
@@ -103,9 +100,8 @@ def read_files(files):
 
 
 def _read_npz(path, name):
-    # Not by np.load, which would advise to unpickle what is no archive.
-    with zipfile.ZipFile(path) as archive, archive.open(name + '.npy') as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays[name]
 
 
 def _read_idx(path):

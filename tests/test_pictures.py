@@ -156,8 +156,9 @@ def test_class_names_are_printed_without_control_characters(folder, capsys):
     load_dataset(folder / 'animals', 'pictures')
     out = capsys.readouterr().out
     assert "'köln'" in out and '\x1b' not in out
-    load_dataset(folder, 'pictures')  # nested once more, so that there is one class
-    assert str(folder / 'animals') in capsys.readouterr().out.splitlines()[0]
+    with pytest.raises(UserError, match='directly'):
+        load_dataset_label(folder, 'pictures')  # nested once more, so that there is one class
+    assert "(1): 'animals'" in capsys.readouterr().out
 
 
 # What is left out
