@@ -12,7 +12,7 @@ import argparse
 import os
 
 from common.arguments import Parser, number, path, run_script
-from common.checkpoints import kept_epochs
+from common.checkpoints import list_checkpoints
 from common.datasets import load_split
 from common.errors import UserError, one_line
 from common.files import write_json
@@ -49,7 +49,8 @@ def main(argv=None):
             raise UserError(f'cannot write {file}: choose another file, in a folder that is there')
     trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
         args.model, args.logdir, args.checkpoint)
-    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else []
+    kept = list_checkpoints(os.path.join(trained.run_dir, 'checkpoints')) if args.all else []
+    epochs = [checkpoint.epoch for checkpoint in kept if checkpoint.step_in_epoch == 0]
     if args.all and not epochs:
         raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     data = data_of_run(args, trained)

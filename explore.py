@@ -8,7 +8,7 @@ moved last. 'save' writes the image as PNG and its inputs as npz to the run's sa
 import argparse
 import os
 
-import matplotlib.pyplot as plt  # before run_script, which chooses a backend without windows
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.widgets import Button, RadioButtons, Slider
 

@@ -23,9 +23,6 @@ if _keras is None:
     del os.environ['TF_USE_LEGACY_KERAS']
 tf.logging.set_verbosity(tf.logging.ERROR)
 
-# What Linux calls the instructions that compute in bfloat16: AVX-512's, and those of the tile unit AMX.
-BFLOAT16_FLAGS = {'avx512_bf16', 'amx_bf16'}
-
 
 def has_gpu():
     """Whether TensorFlow computes on a GPU here."""
@@ -49,6 +46,6 @@ def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
     flags = ''
     with contextlib.suppress(OSError), open(cpuinfo_file) as file:
         flags = file.read()
-    if BFLOAT16_FLAGS & set(flags.split()):
+    if {'avx512_bf16', 'amx_bf16'} & set(flags.split()):
         return None
     return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'

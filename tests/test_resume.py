@@ -166,7 +166,7 @@ def test_start_from_the_weights_of_another_run(whole, settings, tmp_path):
 
 @pytest.mark.parametrize('options, words', [
     ([], ['--resume', '--overwrite', '--logdir']),
-    (['--resume-from', 3, '--epochs', 9], ['2, 4, 5, 6']),
+    (['--resume-from', 3, '--epochs', 9], ['epoch_0004, epoch_0005']),
     (['--resume', '--batch-size', 9, '--seed', 1, '--g-learning-rate', 0.001, '--split', 'train', '--epochs', 9],
      ['batch_size', 'seed', 'g_learning_rate', 'split', '--logdir']),
     (['--resume', '--data-dir'], ['data_crc32', '--data-dir'])], ids=str)
@@ -201,7 +201,6 @@ def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(cop
         path.write_text('mine')
     before = tree(copied)
     start = SCRIPT, '--overwrite', '--logdir', copied, '--epochs', 1, '--batch-size'
-    assert_refused(run(*start, 8, '--data-dir', write_mnist(tmp_path / 'few', images=30)), '30 images', '40')
     assert_refused(run(*start, 161, '--data-dir', data), '161', '160')
     if os.name == 'posix':
         interrupted = run(*start, 40, '--data-dir', data,

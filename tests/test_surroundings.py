@@ -12,10 +12,10 @@ import pytest
 from runs import assert_ran, assert_refused, checkpoint_names, run, write_mnist
 
 from common import TrainingRun, run_script, training_parser, winograd
-from common.signals import SIGNALS, StopRequest
 from common.random_streams import random_stream
 from common.scripts import ROOT
 from common.tensorflow1 import bfloat16_missing
+from common.training_run import SIGNALS, StopRequest
 
 SCRIPT = 'vanilla_gan.py'
 
