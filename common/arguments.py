@@ -53,7 +53,8 @@ def training_parser(description, epochs):
     add(group, '--batch-size', positive_int, 128, 'N', 'images in a batch')
     add(group, '--noise-size', positive_int, 100, 'N', 'length of the noise vector z, uniform in [-1, 1]')
     add(group, '--d-learning-rate', nonnegative_float, 0.0002, 'RATE', 'Adam\'s learning rate for the discriminator')
-    add(group, '--g-learning-rate', nonnegative_float, 0.0002, 'RATE', 'the generator\'s; the chapter also tries 0.001')
+    add(group, '--g-learning-rate', nonnegative_float, 0.0002, 'RATE',
+        'Adam\'s learning rate for the generator; the chapter suggests 0.001 as an alternative')
     add(group, '--beta1', number(float, 0, 0.999), 0.5, 'BETA', 'Adam\'s beta1, the decay rate of the first moment')
     add(group, '--generator-updates', positive_int, 2, 'N', 'generator updates after each discriminator update')
     add(group, '--seed', number(int, 0, 2**31 - 1), 0, 'N', 'seed of the weights, the noise and the shuffling')

@@ -82,10 +82,7 @@ def _check_shapes(checkpoint, variables):
 
 
 def save(saver, sess, directory, epoch, step_in_epoch):
-    """Write a checkpoint after `epoch` epochs and `step_in_epoch` steps, whole or not at all, and return it.
-
-    Raises OSError where it cannot be written.
-    """
+    """Write a checkpoint, whole or not at all, and return it; OSError where it cannot be written."""
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
     checkpoint = Checkpoint(os.path.join(directory, name), epoch, step_in_epoch)
     delete(checkpoint.path)  # one that could not be deleted when the run went back

@@ -28,10 +28,8 @@ _PANELS = (
 class SummaryWriter:
     """As the chapter's `tf.summary.FileWriter`, but also adds the scalars of each summary to losses.csv.
 
-    What is added is written when the call returns, or the call raises OSError. TensorFlow's own writer works in a
-    thread, where a full disk is a traceback and then an IndexError: so the records are written by TensorBoard's.
-
-    resumed_at: the step at which an interrupted run continues; TensorBoard drops what it has read of later ones.
+    What cannot be written raises OSError, not a traceback in a thread of TensorFlow's. resumed_at: the step at which an
+    interrupted run continues; TensorBoard drops what it has read of later ones.
     """
 
     def __init__(self, run_dir, steps_per_epoch, resumed_at=0):

@@ -22,6 +22,7 @@ DOWNLOADS = {
                       't10k-images-idx3-ubyte.gz': 'md5:bef4ecab320f06d8554ea6380940ec79',
                       't10k-labels-idx1-ubyte.gz': 'md5:bb300cfdad3c16e7a12a480ee83cd310'}}
 
+
 def find_files(data_dir, dataset):
     """
     Find MNIST or Fashion-MNIST in its folder or in Keras's cache, or download it
@@ -119,12 +120,10 @@ def _read_idx(path):
 
 def _as_images(array):
     """uint8 (N, 28, 28), if nothing is lost by it; 0 and 1 alone do not tell whether 1 is white."""
-    if len(array) * 28 * 28 != array.size:
-        raise ValueError(f'{array.shape} is not (N, 28, 28)')
     with np.errstate(invalid='ignore'):  # NaN
         images = array.astype(np.uint8)
-    if images.max() <= 1 or not np.array_equal(images, array):
-        raise ValueError(f'values from {array.min()} to {array.max()} are not whole numbers from 0 to 255')
+    if len(array) * 28 * 28 != array.size or images.max() <= 1 or not np.array_equal(images, array):
+        raise ValueError(f'{array.dtype} {array.shape} is not (N, 28, 28) of whole numbers from 0 to 255')
     return images.reshape(-1, 28, 28)
 
 

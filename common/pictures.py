@@ -26,8 +26,7 @@ def read_pictures(folder):
     """
     paths, left_out = _list_pictures(folder)
     if left_out:
-        endings = ', '.join(f'{count:,} {ending!r}' for ending, count in left_out.most_common(10))
-        print(f'pictures: left out by the ending of their names: {endings}', flush=True)
+        print(f'pictures: left out by the ending of their names: {dict(left_out)}', flush=True)
     if not paths:
         raise UserError(f'there are no pictures in {folder}: name the folder that holds them with --data-dir')
     names, labels, test = _divide(paths)
@@ -89,10 +88,9 @@ def _divide(paths):
 
 
 def _read_picture(path):
-    """The square in the middle in grey, upright as the camera was held, on white where it is transparent.
+    """The square in the middle in grey, upright as the camera was held, on white where it is transparent: (28, 28).
 
-    @return: (28, 28), uint8 in 0..255, or float32 in the file's own scale for a picture of more than 8 bits; a string
-        that says why where the file cannot be read
+    uint8 in 0..255; of more than 8 bits float32 in the file's own scale; of what cannot be read a string, why.
     """
     try:
         if not os.path.isfile(path):

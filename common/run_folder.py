@@ -106,7 +106,7 @@ def read_settings(run_dir):
 
 
 def write_settings(run_dir, model, args, data_print):
-    """Write the settings of a run that begins or continues, see `read_settings`; data_print: from `fingerprint`."""
+    """Write what `read_settings` reads; data_print: from `fingerprint`."""
     settings = {name: value for name, value in vars(args).items() if name not in FREE}
     for name in ('data_dir', 'start_from'):
         if settings[name] and os.path.isdir(settings[name]):  # to be found from another working directory
@@ -133,9 +133,8 @@ def fingerprint(images, labels, class_names):
 
     images, labels: what the model is trained on; labels may be None. class_names: [] where the classes are numbers.
     """
-    if labels is not None and not class_names:
-        class_names = [str(label) for label in range(labels.shape[1])]
     checksum = zlib.crc32(images)
     if labels is not None:
         checksum = zlib.crc32(labels, checksum)
+        class_names = class_names or [str(label) for label in range(labels.shape[1])]
     return {'images': len(images), 'data_crc32': checksum, 'class_names': class_names}

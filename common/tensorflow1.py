@@ -39,10 +39,7 @@ def session_config(mixed_precision=False):
 
 
 def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
-    """Why --mixed-precision cannot be used here, as a sentence; None where it can.
-
-    Without instructions for bfloat16 oneDNN's kernels end the process, or emulate it, slower than float32.
-    """
+    """Why --mixed-precision would end the process here, or be slower than float32; None where it is not so."""
     flags = ''
     with contextlib.suppress(OSError), open(cpuinfo_file) as file:
         flags = file.read()

@@ -30,24 +30,16 @@ SIGNALS = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SI
            if hasattr(signal, name)]
 
 
-class StopRequest:
-    """`number` is that of the signal that has asked the training to stop after the step that is under way, or None."""
-
-    number = None
-
-    @contextlib.contextmanager
-    def caught(self):
-        """Catch signals for the length of a `with`; a second one of the same kind stops at once, as if uncaught."""
-        with contextlib.ExitStack() as before:
-            if threading.current_thread() is threading.main_thread():  # others may not
-                for number in SIGNALS:
-                    if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                        before.callback(signal.signal, number, signal.signal(number, self._note))
-            yield
-
-    def _note(self, number, _):
-        self.number = number
+def catch_signals(until, caught):
+    """Add the first signal of each kind to the list `caught`, until an ExitStack is closed; a second stops at once."""
+    def note(number, _):
+        caught.append(number)
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    if threading.current_thread() is threading.main_thread():  # others may not
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                until.callback(signal.signal, number, signal.signal(number, note))
 
 
 class _StopTraining(Exception):
@@ -70,7 +62,7 @@ class TrainingRun:
         self.folder = RunFolder(args.logdir, model)
         self.steps, self.steps_per_epoch = 0, 1
         self._resuming = args.resume or args.resume_from is not None
-        self._streams, self._stop_request, self._saved_steps = {}, StopRequest(), None
+        self._streams, self._signals, self._saved_steps = {}, [], None
         if args.mixed_precision and bfloat16_missing():
             raise UserError(bfloat16_missing())
         if not self._resuming:  # otherwise parse_arguments has read the settings of the run
@@ -86,10 +78,8 @@ class TrainingRun:
         return self.steps % self.steps_per_epoch
 
     def rng(self, purpose):
-        """The np.random.Generator for one purpose at this step, see `random_stream`.
-
-        purpose: 'noise' and 'code' have a new one in each step, 'shuffle' in each epoch, 'sample' one for ever. Asked
-        again at the same step, it goes on where it was.
+        """The np.random.Generator for one purpose: a new one in each step for 'noise' and 'code', in each epoch for
+        'shuffle', one for ever for 'sample'. Asked again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
         newest, stream = self._streams.get(purpose, (None, None))
@@ -122,8 +112,8 @@ class TrainingRun:
                 if self._saved_steps != self.steps:
                     self._save()
             self._finish()
-        if self._stop_request.number:
-            sys.exit(128 + self._stop_request.number)
+        if self._signals:
+            sys.exit(128 + self._signals[0])
 
     def print(self, line):
         """Print a line, above the progress bar if there is one."""
@@ -168,7 +158,7 @@ class TrainingRun:
         self.graph.finalize()  # an operation added inside the loop would be an error, not a leak
         sess.run(initialize)
         self._restore()
-        at_end.enter_context(self._stop_request.caught())
+        catch_signals(at_end, self._signals)
         self.folder.begin(self._resuming, self.steps, self.steps_per_epoch)
         self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
         at_end.callback(self.train_writer.close)
@@ -203,9 +193,9 @@ class TrainingRun:
     # Stopping and saving
 
     def _stop_if_requested(self):
-        if self._stop_request.number:
-            self.print(f'\n{signal.Signals(self._stop_request.number).name}: saving before the end')
-        if self._stop_request.number or self.args.max_steps and self.steps >= self.args.max_steps:
+        if self._signals:
+            self.print(f'\n{signal.Signals(self._signals[0]).name}: saving before the end')
+        if self._signals or self.args.max_steps and self.steps >= self.args.max_steps:
             raise _StopTraining
 
     def _save(self):
@@ -214,8 +204,7 @@ class TrainingRun:
         saved = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch, self.step_in_epoch)
         found = checkpoints.list_checkpoints(self.folder.checkpoints)
         checkpoints.prune(self.folder.checkpoints, keep=found[-self.args.keep_last:] + [
-            checkpoint for checkpoint in found
-            if checkpoint.step_in_epoch == 0 and checkpoint.epoch % self.args.keep_every == 0])
+            kept for kept in found if kept.step_in_epoch == 0 and kept.epoch % self.args.keep_every == 0])
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
             self.print(f'saved {saved.path} (step {self.steps})')
