@@ -6,6 +6,8 @@ moved last. 'save' writes the image as PNG and its inputs as npz to the run's sa
 """
 
 import argparse
+import glob
+import itertools
 import os
 
 import matplotlib.pyplot as plt
@@ -22,6 +24,8 @@ from sampling.pretrained import load_pretrained
 from sampling.trained_model import add_model_arguments, load_trained_model
 
 N_STRIP = 11  # images
+WITHOUT_DISPLAY = ('over ssh, pip install tornado and set MPLBACKEND=webagg; in a notebook, pip install ipympl and run '
+                   '%matplotlib widget, then window = explore.main([MODEL])')
 
 
 class Explorer:
@@ -39,15 +43,14 @@ class Explorer:
         for shown in self.image, self.strip:
             shown.axes.axis('off')
 
-        self._order, names = range(trained.n_classes), trained.class_names
-        if trained.n_cont:
-            self._order, found = category_order(trained), trained.evaluation()
-            names = [found['class_names'][label] for label in found['category_to_class']] if found else self._order
+        self._order, names = (category_order(trained) if trained.n_cont
+                              else (range(trained.n_classes), trained.class_names))
+        names = [str(name).replace('$', r'\$') for name in names]  # a $ would begin a formula
         self.classes = []
         for i, title in enumerate(('class', 'mixed with')) if trained.n_classes else ():
             axes = figure.add_axes((0.6 + 0.18 * i, 0.4, 0.16, 0.54))
             axes.set_title(title, loc='left')
-            self.classes.append(RadioButtons(axes, [str(names[number]) for number in self._order], active=i))
+            self.classes.append(RadioButtons(axes, names, active=i))
             self.classes[i].on_clicked(lambda _: self.show())
 
         self._codes = [f'continuous code {i + 1}' for i in range(trained.n_cont)]
@@ -62,11 +65,11 @@ class Explorer:
         self._buttons[1].on_clicked(lambda _: self.save())
         self.new_noise()
 
-    def inputs(self, moved=None):
-        """Noise (N, noise_size), and labels or codes (N, n) or None, for the image or for a slider's strip."""
-        values = {name: np.full((N_STRIP if moved else 1, 1), slider.val) for name, slider in self.sliders.items()}
-        if moved:
-            values[moved] = np.linspace(self.sliders[moved].valmin, self.sliders[moved].valmax, N_STRIP)[:, None]
+    def inputs(self):
+        """Noise (1 + N_STRIP, noise_size), and labels or codes, or None: first of the image, then of the strip."""
+        values = {name: np.full((1 + N_STRIP, 1), float(slider.val)) for name, slider in self.sliders.items()}
+        moved = self.sliders[self._moved]
+        values[self._moved][1:, 0] = np.linspace(moved.valmin, moved.valmax, N_STRIP)
         z = (1 - values['noise']) * self._z[0] + values['noise'] * self._z[1]
         if not self.classes:
             return z, None
@@ -75,36 +78,38 @@ class Explorer:
         return z, np.hstack([*(values[name] for name in self._codes), mixture])
 
     def show(self, moved=None):
-        """Draw the image, and the strip of the slider `moved`, by default the one moved last."""
+        """Draw the image, and the strip of the slider `moved`: by default the one that was moved last."""
         self._moved = moved or self._moved
-        images = np.concatenate([to_uint8(self.trained.generate(*self.inputs(name))) for name in (None, self._moved)])
-        self.image.set_data(images[0])
-        self.strip.set_data(np.hstack(images[1:]))
+        self._shown, *strip = to_uint8(self.trained.generate(*self.inputs()))
+        self.image.set_data(self._shown)
+        self.strip.set_data(np.hstack(strip))
         self.strip.axes.set_title(f'{self._moved}, from end to end', fontsize='medium')
         self.figure.canvas.draw_idle()
 
     def new_noise(self):
-        """Draw two new noise vectors for the slider to go between."""
+        """Draw two other noise vectors, between which the slider goes."""
         self._z = self._rng.uniform(-1, 1, size=(2, self.trained.args.noise_size))
         self.show('noise')
 
     def save(self):
-        """Write samples/explore_NNN.png, enlarged eight times, and explore_NNN.npz with z, and y or c."""
-        (z, condition), number = self.inputs(), 1
-        while os.path.exists(file := os.path.join(self.trained.run_dir, 'samples', f'explore_{number:03}.png')):
-            number += 1
-        image = enlarge(to_uint8(self.trained.generate(z, condition)[0]), 8)
+        """Write samples/explore_NNN.png, eight times enlarged, and explore_NNN.npz with z, and y or c."""
+        name = os.path.join(self.trained.run_dir, 'samples', 'explore_')
+        number = next(n for n in itertools.count(1) if not glob.glob(f'{glob.escape(name)}{n:03}.*'))
+        inputs = [value[:1] for value in self.inputs() if value is not None]
         try:
-            with writing(file) as unfinished:
-                write_png(unfinished, image, {'Comment': f'{self.trained.model}, {self.trained.name}'})
-            with writing(file.removesuffix('.png') + '.npz') as unfinished, open(unfinished, 'wb') as content:
-                np.savez(content, **dict(zip(generator_inputs(self.trained.script), (z, condition))))
+            with writing(f'{name}{number:03}.png') as file:
+                write_png(file, enlarge(self._shown, 8), {'Comment': f'{self.trained.model}, {self.trained.name}'})
+            with writing(f'{name}{number:03}.npz') as unfinished, open(unfinished, 'wb') as file:
+                np.savez(file, **dict(zip(generator_inputs(self.trained.script), inputs)))
+            self.strip.axes.set_title(f'saved as explore_{number:03}')
+            self.figure.canvas.draw_idle()
         except UserError as error:  # the window stays open
             print(error)
 
 
 def parser():
-    result = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = Parser(description=f'{__doc__}\nWithout a display: {WITHOUT_DISPLAY}.',
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_arguments(result).add_argument('--pretrained', action='store_true', help='the generator in pretrained/')
     return result
 
@@ -113,12 +118,11 @@ def main(argv=None):
     """Open the window and return its Explorer, which a notebook must keep."""
     args = parser().parse_args(argv)
     try:
-        if plt.get_backend().lower() == 'agg' or 'inline' in plt.get_backend():
+        if plt.get_backend().lower() in ('agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg') or 'inline' in plt.get_backend():
             raise ImportError
         figure = plt.figure(args.model, figsize=(8, 7))
     except (ImportError, RuntimeError):  # a backend that does not work here
-        raise UserError('there is no display to open a window on: over ssh set MPLBACKEND=webagg (pip install tornado);'
-                        ' in a notebook run %matplotlib widget (pip install ipympl), then explore.main([MODEL])')
+        raise UserError(f'there is no display to open a window on: {WITHOUT_DISPLAY}')
     trained = (load_pretrained(args.model, args.logdir) if args.pretrained
                else load_trained_model(args.model, args.logdir, args.checkpoint))
     window = Explorer(trained, figure)

@@ -226,8 +226,8 @@ def parser():
         codes.add_argument(name, type=nonnegative_float, default=weight, metavar='WEIGHT',
                            help='weight in the losses (default: %(default)s)')
     codes.add_argument('--cont-loss', choices=('gaussian', 'chapter'), default='gaussian',
-                       help='loss of the continuous code: the squared error of what D reads in the '
-                            'image, or the printed formula (default: %(default)s)')
+                       help='loss of the continuous code: the squared error of the value that D '
+                            'predicts from the image, or the printed formula (default: %(default)s)')
     return result
 
 

@@ -105,7 +105,7 @@ def table(model, times, memory):
         rows.append([variant, f'{1000 * statistics.median(seconds):.1f}',
                      f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})',
                      f'{minutes:.1f}', f'{minutes * epochs / 60:.1f}', f'{memory[variant]:,.0f}'])
-    return markdown_table(head, rows)
+    return markdown_table(head, *rows)
 
 
 def main(argv=None):

@@ -12,11 +12,10 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from common.batches import gen_batches_label
-from common.errors import one_line
-from common.files import atomic_file
 from common.layers import batch_norm, conv2d, dense, flatten
 from common.random_streams import random_stream
 from common.tensorflow1 import session_config
+from sampling.pictures import writing
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED = 8, 128, 0.002, 0
 VERSION = 3  # part of the cache's name: count up when the network or its training changes
@@ -30,10 +29,10 @@ def progress(line):
 
 
 def network(x, n_classes, training=True):
-    """Two convolutions and two fully connected layers; batch norm after the first three.
+    """Logits (batch, n_classes), and the features that they are computed from (batch, 128), at least 0.
 
     x: images, (batch, 28, 28, 1) in [-1, 1]. training: normalize with statistics of the batch, and drop half of the
-    features. Returns logits (batch, n_classes), and the features that they are computed from (batch, 128), at least 0.
+    features.
     """
     with tf.variable_scope('classifier'):
         conv1 = tf.nn.relu(batch_norm(conv2d(x, 32), training))
@@ -79,9 +78,9 @@ def train(images, labels, n_classes):
 
 
 def logits_and_features(weights, images):
-    """Float32 logits (N, n_classes) of images, and the features before them (N, 128), by weights from `train`.
+    """Logits (N, n_classes) and features (N, 128) of each image by itself, float32; weights: from `train`.
 
-    images: (N, 28, 28), N of at least 1, uint8 in 0..255 or floats in [0, 1]. No image's result depends on the others.
+    images: (N, 28, 28), uint8 in 0..255 or floats in [0, 1].
     """
     with tf.Graph().as_default(), tf.Session(config=session_config()) as sess:
         x = tf.placeholder(tf.float32, (None, 28, 28, 1))
@@ -105,9 +104,9 @@ def _scale(images):
 
 
 def load_or_train(cache_dir, images, labels, n_classes):
-    """The weights for these training images, all as in `train`: from their cache, or trained now and cached.
+    """The weights as from `train`, from a file in cache_dir whose name depends on the data, or trained now and cached.
 
-    The file's name depends on the data, so the classifier of 5,000 digits is never taken for that of 60,000.
+    Raises UserError where the file cannot be written.
     """
     data = zlib.crc32(labels.tobytes(), zlib.crc32(images.tobytes()))
     path = os.path.join(cache_dir, f'classifier-{VERSION}-{n_classes}-{data:08x}.npz')
@@ -118,10 +117,6 @@ def load_or_train(cache_dir, images, labels, n_classes):
         progress(f'training the classifier on {len(images):,} images')
 
     weights = train(images, labels, n_classes)
-    try:
-        os.makedirs(cache_dir, exist_ok=True)
-        with atomic_file(path) as unfinished, open(unfinished, 'wb') as file:
-            np.savez(file, **weights)
-    except OSError as error:
-        progress(f'{path} cannot be written ({one_line(error)}): the classifier will be trained again next time')
+    with writing(path) as unfinished, open(unfinished, 'wb') as file:
+        np.savez(file, **weights)
     return weights

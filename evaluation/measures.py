@@ -8,7 +8,7 @@ from common.random_streams import random_stream
 from common.scripts import generator_inputs
 from evaluation import classifier, metrics
 from evaluation.classifier import logits_and_features, progress
-from evaluation.results import FID, Measure
+from evaluation.results import FID
 from sampling.inputs import random_inputs
 
 N_VALIDATION = 1000  # training images, known to model and classifier, that choose the bandwidth of the Parzen window
@@ -17,13 +17,11 @@ MIN_IMAGES = 128  # the batch of the classifier, and what InfoGAN's discriminato
 
 
 class Evaluation:
-    """Measures models.
+    """Measures models; `real` has the measures of real images, {name: (value, standard error)}.
 
     train_split, test_split: (images, labels) as from `load_split`; where there is one class only, measures that need a
     classifier are left out. cache_dir: where the classifier is kept. n_samples: images to generate. seed: of noise and
     codes. score: what to call the classifier score. Raises UserError where there are too few images.
-
-    real: {name: (value, standard error)} of training images, as if they were generated, or of test images.
     """
 
     def __init__(self, train_split, test_split, cache_dir, n_samples=10000, seed=0, score='MNIST score'):
@@ -46,9 +44,10 @@ class Evaluation:
             self.real |= dict.fromkeys(('requested labels, %', 'classifier accuracy score, %'), self.accuracy)
 
     def measure(self, trained):
-        """All measures of a TrainedModel: a dict for the JSON, in which 'measures' is a list of Measure.
+        """All that is measured of a TrainedModel, a dict as in evaluation.json.
 
-        Raises UserError where the model was trained on other classes.
+        In its 'measures' 'error' is the standard error of a 'value' on this model; 'real' and 'real_error' are the same
+        of real images, or None. Raises UserError where the model was trained on other classes.
         """
         takes_labels = 'y' in generator_inputs(trained.script)
         if takes_labels and trained.n_classes != self.n_classes:
@@ -78,7 +77,11 @@ class Evaluation:
             if recognizes and self.n_classes > 1:
                 result['category_to_class'], values['category error, %'] = self.categories(trained)
             values |= codes(trained, drawn, condition, more, recognizes)
-        result['measures'] = [Measure(name, *value, *self.real.get(name, ())) for name, value in values.items()]
+        result['measures'] = []
+        for name, (value, error) in values.items():
+            real, real_error = self.real.get(name, (None, None))
+            result['measures'].append(
+                {'measure': name, 'value': value, 'error': error, 'real': real, 'real_error': real_error})
         return result
 
     def appearance(self, logits, features):
@@ -98,7 +101,6 @@ class Evaluation:
 
     def learning(self, trained, rng):
         """How well the classes can be learned from a model that takes labels."""
-        progress(f'{10 * self.n_samples:,} generated images, for what can be learned from them')
         z, condition = random_inputs(trained, 10 * self.n_samples, rng)
         images, labels = metrics.to_unit_range(trained.generate(z, condition)), condition.argmax(axis=1)
 

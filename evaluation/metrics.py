@@ -1,8 +1,7 @@
 """Metrics of generated images: small pure functions on arrays.
 
 A metric that is a mean over samples returns (value, standard error); for the others `jackknife` estimates the error.
-Images are (N, 28, 28), white strokes on black in [0, 1], unless a function says otherwise. Logarithms are natural:
-information and log-likelihood are in nats.
+Images are (N, 28, 28), white on black in [0, 1]. Information and log-likelihood are in nats.
 """
 
 import numpy as np
@@ -42,8 +41,8 @@ def correlation(x, y):
 def jackknife(metric, *samples):
     """The number `metric(*samples)`, and its standard error by the jackknife (Efron & Tibshirani 1993, ch. 11).
 
-    The rows of each array are dealt at random, always in the same way, into 20 groups of equal size, and the metric is
-    computed without each group in turn: 19 times the variance of these values is that of the metric.
+    The rows of each array are dealt at random, always in the same way, into 20 groups, and the metric is computed
+    without each group in turn: 19 times the variance of these values is that of the metric.
     """
     groups = [np.random.default_rng(0).permutation(len(sample)) % 20 for sample in samples]
     values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups))) for left_out in range(20)]
@@ -55,8 +54,8 @@ def jackknife(metric, *samples):
 def classifier_score(logits):
     """exp(E KL(p(y|x) || p(y))) of logits (N, classes), from 1 (worst) to the number of classes.
 
-    High where each image is clearly of one class and all classes are equally frequent: the Inception Score of Salimans
-    et al. 2016, "Improved techniques for training GANs", with another classifier, as TF-GAN's `mnist_score`.
+    The Inception Score of Salimans et al. 2016, "Improved techniques for training GANs", with another classifier, as
+    TF-GAN's `mnist_score`: high where each image is clearly of one class and all classes are equally frequent.
     """
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
@@ -77,7 +76,7 @@ def frechet_distance(features, other_features):
     """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, d) and (M, d): means m, unbiased covariances C.
 
     It depends on the classifier and falls with more samples: compare like with like. Heusel et al. 2017, "GANs trained
-    by a two time-scale update rule", whose features are those of Inception.
+    by a two time-scale update rule", with features of Inception.
     """
     # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
     with threadpool_limits(1, user_api='blas'):
@@ -99,10 +98,9 @@ def _square_root(covariance):
 def precision_and_recall(generated, real):
     """Percentage of generated images among real ones, and of real images among generated ones, each with its error.
 
-    Both are the classifier's features, (N, d) and (M, d), more than 3 each. An image is among the others where it is
-    within the distance of one of them to its third nearest of its own kind. The fewer images, the wider the
-    neighbourhoods: compare like with like. Kynkäänniemi et al. 2019, "Improved precision and recall metric for
-    assessing generative models".
+    Both are features, (N, d) and (M, d), more than 3 each. An image is among the others where it is no further from one
+    of them than that one's third nearest of its own kind. It depends on the number of images: compare like with like.
+    Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models".
     """
     return percentage(_are_among(generated, real)), percentage(_are_among(real, generated))
 
@@ -160,8 +158,7 @@ def parzen_log_densities(samples, images, bandwidths):
 def best_assignment(confusion):
     """Give each code a class of its own so that most images are correct: counts (codes, classes) -> (codes,).
 
-    Chen et al. 2016, "InfoGAN", match each category to a digit type in this way. Codes that are left over take their
-    most frequent class.
+    Codes that are left over take their most frequent class. As in Chen et al. 2016, "InfoGAN".
     """
     classes = confusion.argmax(axis=1)
     codes, own = linear_sum_assignment(confusion, maximize=True)
@@ -172,8 +169,8 @@ def best_assignment(confusion):
 def categorical_information(logits, codes):
     """Lower bound H(c) + E log q(c|x), with its error, of the mutual information of a uniform category and the images.
 
-    logits (N, categories) are q's on images generated with `codes` (N,). At most H(c) = log(number of categories),
-    where the code can be read off every image; below 0 where q misleads. Chen et al. 2016, equation 5.
+    logits (N, categories) are q's on images generated with `codes` (N,). At most H(c) = log(categories), where the code
+    can be read off every image; below 0 where q misleads. Chen et al. 2016, equation 5.
     """
     log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
     return mean_and_error(np.log(logits.shape[1]) + log_q)

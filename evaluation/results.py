@@ -8,18 +8,20 @@ of a measure on one trained model. `evaluate.py --add-to FILE` adds rows.
 """
 
 import argparse
-import csv
 import math
 import os
 import statistics
-from typing import NamedTuple, Optional
+
+import pandas as pd
 
 from common.arguments import Parser, path, run_script
 from common.errors import UserError, one_line
-from common.files import atomic_file
 from common.images import new_figure
 from common.scripts import SCRIPTS
+from sampling.pictures import writing
 
+COLUMNS = {'training': str, 'seed': int, 'epoch': int, 'measure': str,
+           'value': float, 'error': float, 'real': float, 'real_error': float}
 FID = 'FID on this classifier\'s features'
 SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
 # Which way the measures whose names begin like this are better, and what they are.
@@ -45,36 +47,28 @@ PICTURES = {'MNIST score': 'mnist_score', FID: 'fid', 'precision, %': 'precision
             'nearest-neighbour error (50,000 samples), %': 'nearest_neighbour_error'}
 
 
-class Measure(NamedTuple):
-    """A number that says something of a model: its name with the unit, its value and its standard error.
-
-    real, real_error: the same of real images, where that makes sense.
-    """
-
-    measure: str
-    value: float
-    error: float
-    real: Optional[float] = None
-    real_error: Optional[float] = None
-
-
 def explanation(name):
     """Which way a measure is better ('' where neither is), and what it is."""
     return next((found for beginning, found in EXPLANATIONS.items() if name.startswith(beginning)), ('', ''))
 
 
-def report(results):
-    """What evaluate.py prints of the checkpoints of a model; results: from `Evaluation.measure`."""
-    first, measured = results[0], {}
-    for result in results:
-        for measure in result['measures']:
-            measured.setdefault((result['model'], measure.measure), {})[result['epoch']] = {0: measure}
-    lines = [table(measured, [(result['model'], result['epoch']) for result in results]), '',
-             *(f'{measure.measure}: {explanation(measure.measure)[1]}' for measure in first['measures']),
-             '±: the standard error of the measure on one model', '']
+def rows_of(result, training, seed):
+    """What `Evaluation.measure` found, as rows of results.csv: a DataFrame."""
+    return pd.DataFrame(result['measures']).assign(training=training, seed=seed, epoch=result['epoch'])[[*COLUMNS]]
+
+
+def report(results, compare=False):
+    """What evaluate.py prints of results of `Evaluation.measure`, all of one model; compare: a row for each epoch."""
+    first = results[0]
+    rows = pd.concat([rows_of(result, result['model'], 0) for result in results])
+    cells = table(rows, [(result['model'], result['epoch']) for result in results], mark_best=compare)
+    lines = [markdown_table(*(zip(*cells) if compare else cells)), '',
+             *(f'{name}: {explanation(name)[1]}' for name in rows['measure'].unique()),
+             '±: the standard error of the measure on one model', *['*: the best of these epochs'] * compare, '']
     if 'classifier' in first:
-        lines.append(f'reference classifier: {first["classifier"]}, {formatted(first["classifier_accuracy"])} % of the '
-                     'test images correct; do not compare what another one has measured')
+        accuracy, error = first['classifier_accuracy']
+        lines.append(f'reference classifier: {first["classifier"]}, {formatted([accuracy], [error])} % of the test '
+                     'images correct; do not compare what another one has measured')
     for result in results:
         names, epoch = result['class_names'], f'epoch {result["epoch"]}'
         if 'class_shares' in result:
@@ -86,26 +80,30 @@ def report(results):
     return '\n'.join([*lines, f'the test images were {seen} those of the training'])
 
 
-def table(results, columns):
-    """A Markdown table; results: as from `read_results`; columns: pairs of a training and its epoch."""
-    rows = []
-    for name in dict.fromkeys(name for _, name in results):
-        cells = [results.get((training, name), {}).get(epoch, {}).values() for training, epoch in columns]
-        real = [measure[3:] for cell in cells for measure in cell if measure.real is not None]
-        if any(cells):
-            rows.append((name, *(formatted(*(measure[1:3] for measure in cell)) for cell in cells),
-                         formatted(*real[:1]), explanation(name)[0]))
-    return markdown_table(('', *map('{0[0]}, epoch {0[1]}'.format, columns), 'real images', 'better'), rows)
+def table(results, columns, mark_best=False):
+    """The cells of a table, all strings: a head, and a line for each measure.
 
-
-def formatted(*measured):
-    """A value ± its standard error, or the mean and the range of several seeds, to two digits of the error.
-
-    measured: pairs of value and standard error; '' without any.
+    results: rows of results.csv. columns: pairs of a training and its epoch. mark_best: add * to the best value.
     """
-    if not measured:
+    lines = [('', *(f'{training}, epoch {epoch}' for training, epoch in columns), 'real images', 'better')]
+    for name, rows in results.groupby('measure', sort=False):
+        groups = [rows[(rows['training'] == training) & (rows['epoch'] == epoch)] for training, epoch in columns]
+        if not any(map(len, groups)):
+            continue
+        means, better = pd.Series([group['value'].mean() for group in groups]), explanation(name)[0]
+        best = {'higher': means.max(), 'lower': means.min()}.get(better) if mark_best else None
+        cells = [formatted(group['value'], group['error']) + (' *' if mean == best else '')
+                 for group, mean in zip(groups, means)]
+        real = pd.concat(groups).dropna(subset='real')[:1]
+        lines.append((name, *cells, formatted(real['real'], real['real_error']), better))
+    return lines
+
+
+def formatted(values, errors):
+    """A value ± its standard error, or the mean and the range of several seeds, to two digits of the error."""
+    values, errors = list(values), list(errors)
+    if not values:
         return ''
-    values, errors = zip(*measured)
     digits = '.4g'  # where a value has no error
     if max(errors) > 1e-9 * abs(values[0]):
         digits = f'.{max(0, 1 - math.floor(math.log10(max(errors))))}f'
@@ -116,56 +114,40 @@ def formatted(*measured):
     return f'{low} to {high}' if min(values) < 0 < max(values) else f'{mean} ({low} to {high})'
 
 
-def markdown_table(head, rows):
-    """A Markdown table whose columns line up; all cells are strings."""
-    rows = [head, *rows]
+def markdown_table(*rows):
+    """A Markdown table whose columns line up; the first row is the head, all cells are strings."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ['| ' + ' | '.join(map(str.ljust, row, widths)) + ' |' for row in rows]
     return '\n'.join([lines[0], '| ' + ' | '.join('-' * width for width in widths) + ' |', *lines[1:]])
 
 
-def add_results(file, training, seed, results):
-    """Add rows to the end of results.csv, numbers with six digits; results: from `Evaluation.measure`."""
-    is_new = not os.path.exists(file)
-    with open(file, 'a', encoding='utf-8', newline='') as content:
-        writer = csv.writer(content, lineterminator='\n')
-        if is_new:
-            writer.writerow(('training', 'seed', 'epoch', *Measure._fields))
-        for result in results:
-            for name, *numbers in result['measures']:
-                writer.writerow([training, seed, result['epoch'], name,
-                                 *('' if number is None else f'{number:.6g}' for number in numbers)])
+def add_results(file, rows):
+    """Add rows to the end of results.csv, numbers with six digits."""
+    rows.to_csv(file, mode='a', header=not os.path.exists(file), index=False, float_format='%.6g', lineterminator='\n')
 
 
 def read_results(file):
-    """The content of results.csv, {(training, measure): {epoch: {seed: Measure}}}; of each the last row counts."""
-    found = {}
+    """The content of results.csv, a DataFrame; where a measure was added again, the last row counts."""
     try:
-        with open(file, encoding='utf-8', newline='') as content:
-            for training, seed, epoch, name, *numbers in list(csv.reader(content))[1:]:
-                numbers = [float(number) if number else None for number in numbers]
-                found.setdefault((training, name), {}).setdefault(int(epoch), {})[int(seed)] = Measure(name, *numbers)
-    except (OSError, ValueError, TypeError) as error:
+        rows = pd.read_csv(file, usecols=[*COLUMNS], dtype=COLUMNS)
+    except (OSError, ValueError) as error:
         raise UserError(f'{file} cannot be read as results ({one_line(error)})')
-    return found
+    return rows.drop_duplicates(['training', 'seed', 'epoch', 'measure'], keep='last')
 
 
-def draw(results, name, trainings, file):
+def draw(rows, trainings, file):
     """Draw a measure over the epochs: of each training the mean of its seeds, with a bar from lowest to highest."""
     fig = new_figure(figsize=(7.5, 4), layout='constrained')
     ax = fig.subplots()
     others = [training for training in trainings if training not in SCRIPTS]
     for i, training in enumerate([*SCRIPTS, *others]):  # so that a model has the same colour in all pictures
-        seeds = results.get((training, name), {}) if training in trainings else {}
-        epochs = sorted(seeds)
-        values = [[measure.value for measure in seeds[epoch].values()] for epoch in epochs]
-        if epochs:
-            ax.plot(epochs, list(map(statistics.fmean, values)), 'o-', color=f'C{i}', markersize=4, label=training)
-            ax.vlines(epochs, list(map(min, values)), list(map(max, values)), color=f'C{i}', linewidth=6, alpha=0.35)
-    real = [measure.real for (_, other), epochs in results.items() if other == name
-            for seeds in epochs.values() for measure in seeds.values()]
-    if None not in real:
-        ax.axhline(statistics.fmean(real), color='black', linestyle='--', linewidth=1, label='real images')
+        seeds = rows[rows['training'] == training].groupby('epoch')['value'].agg(['mean', 'min', 'max'])
+        if training in trainings and len(seeds):
+            ax.plot(seeds.index, seeds['mean'], 'o-', color=f'C{i}', markersize=4, label=training)
+            ax.vlines(seeds.index, seeds['min'], seeds['max'], color=f'C{i}', linewidth=6, alpha=0.35)
+    if rows['real'].notna().all():
+        ax.axhline(rows['real'].mean(), color='black', linestyle='--', linewidth=1, label='real images')
+    name = rows['measure'].iloc[0]
     if name == FID:
         ax.set_yscale('log')
         ax.yaxis.set_major_formatter('{x:g}')
@@ -175,7 +157,7 @@ def draw(results, name, trainings, file):
     ax.set_xlabel('epoch')
     ax.grid(alpha=0.3)
     fig.legend(loc='outside right upper', frameon=False)
-    with atomic_file(file) as unfinished:
+    with writing(file) as unfinished:
         fig.savefig(unfinished, format='png', dpi=100)
 
 
@@ -187,21 +169,15 @@ def main(argv=None):
     parser.add_argument('--figures', type=path, metavar='DIR', help='also draw the measures over the epochs, into DIR')
     args = parser.parse_args(argv)
     results = read_results(args.file)
-    last = {}
-    for (training, _), epochs in results.items():
-        last[training] = max(last.get(training, 0), *epochs)
+    last = results.groupby('training')['epoch'].max()
     columns = [(training, int(epoch or last.get(training, 0)))
-               for training, _, epoch in (text.partition(':') for text in args.trainings or sorted(last))]
+               for training, _, epoch in (text.partition(':') for text in args.trainings or last.index)]
+    print(markdown_table(*table(results, columns)))
     trainings = [training for training, _ in columns]
-    print(table(results, columns))
-    try:
-        for name, picture in PICTURES.items() if args.figures else ():
-            if any((training, name) in results for training in trainings):
-                file = os.path.join(args.figures, f'over_epochs_{picture}.png')
-                draw(results, name, trainings, file)
-                print('wrote', file)
-    except OSError as error:
-        raise UserError(f'cannot write {file} ({one_line(error)}): choose another folder with --figures')
+    for name, picture in PICTURES.items() if args.figures else ():
+        rows = results[results['measure'] == name]
+        if rows['training'].isin(trainings).any():
+            draw(rows, trainings, os.path.join(args.figures, f'over_epochs_{picture}.png'))
 
 
 if __name__ == '__main__':

@@ -33,7 +33,7 @@ def choose_inputs(args, trained, rng):
                                else args.interpolate if strips else 10)
     n = args.count or (args.rows * columns if args.rows else len(args.digits or '') or 4 * columns)
     if args.z:  # an image of each vector, or an interpolation from each to the next
-        own = read_noise(args.z, trained.args.noise_size)
+        own = read_noise(args.z, trained.args.noise_size, at_least=2 if args.interpolate else 1)
         n = (len(own) - 1) * (args.interpolate if strips else 1) if args.interpolate else len(own)
     rows = -(-n // columns)
     row, column = np.divmod(np.arange(n), columns)
@@ -56,7 +56,7 @@ def choose_inputs(args, trained, rng):
     if requested:
         category = np.resize(requested, n)
     elif trained.n_classes and (args.traversal or args.interpolate):
-        order = category_order(trained) if trained.n_cont else np.arange(trained.n_classes)
+        order = category_order(trained)[0] if trained.n_cont else np.arange(trained.n_classes)
         category = order[(column if args.traversal else way) % trained.n_classes]
         condition[:, :trained.n_cont] = 0
         if args.traversal and rows > 1:
@@ -66,16 +66,17 @@ def choose_inputs(args, trained, rng):
     return Inputs(rows, columns, z, condition, z_end)
 
 
-def read_noise(file, noise_size):
-    """At least two noise vectors, float64 (N, noise_size), from a file of numpy.save or `z` of one of --npz."""
+def read_noise(file, noise_size, at_least):
+    """Noise vectors, float64 (N, noise_size), from a file of numpy.save or `z` of one of --npz."""
     try:
         content = np.load(file, allow_pickle=False)
-        z = np.float64(content if isinstance(content, np.ndarray) else content['z'])
-        if z.ndim != 2 or z.shape[1] != noise_size or len(z) < 2 or not np.isfinite(z).all():
+        z = np.asarray(content if isinstance(content, np.ndarray) else content['z'])
+        z = z.astype(np.float64, casting='same_kind' if z.dtype.kind == 'c' else 'unsafe')  # complex: a TypeError
+        if z.ndim != 2 or z.shape[1] != noise_size or len(z) < at_least or not np.isfinite(z).all():
             raise ValueError(f'shape {z.shape}')
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f'--z {file} cannot be used ({one_line(error)}): save at least two vectors of {noise_size} '
-                        'finite numbers with numpy.save')
+        raise UserError(f'--z {file} cannot be used ({one_line(error)}): save {at_least} or more vectors of '
+                        f'{noise_size} finite numbers with numpy.save')
     return z
 
 
@@ -106,13 +107,13 @@ def requested_classes(args, trained):
 
 
 def category_order(trained):
-    """InfoGAN's categories in the order of the classes that they stand for, where evaluate.py has found them."""
+    """InfoGAN's categories, and what they draw, in the order of the classes where evaluate.py has found these."""
     found = trained.evaluation() or {}
     if 'category_to_class' not in found:  # or the data have no classes
         print('evaluate.py has not found yet which class each category stands for: they are drawn as 0, 1, 2, ...')
-        return np.arange(trained.n_classes)
+        return np.arange(trained.n_classes), [f'category {number}' for number in range(trained.n_classes)]
     classes = found['category_to_class']
     order = np.argsort(classes, kind='stable')
-    print('class = category, as evaluate.py has found it:',
-          ', '.join(f'{found["class_names"][classes[category]]} = {category}' for category in order))
-    return order
+    names = [found['class_names'][classes[category]] for category in order]
+    print('class = category, as evaluate.py has found it:', ', '.join(map('{} = {}'.format, names, order)))
+    return order, names

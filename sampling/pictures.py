@@ -20,29 +20,8 @@ _CAPTION_HEIGHT = 24  # pixels
 
 
 def to_uint8(images):
-    """[-1, 1] to the grey levels 0 .. 255, any shape.
-
-    One scale for all, so that an image has the same greys in a strip, in a GIF and in a file of its own; the training's
-    pictures stretch each image to its own extremes, as in the chapter (common.images.display_images).
-    """
+    """[-1, 1] to the grey levels 0 .. 255, any shape; the training's pictures stretch each to its own extremes."""
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
-
-
-def tile(images, rows, columns, scale=1):
-    """Put images into rows without gaps; what is missing in the last row is white.
-
-    images: at most rows * columns, row by row, (N, height, width) in [-1, 1]. scale: height and width of the square
-    that each pixel becomes. Returns uint8 (rows * height * scale, columns * width * scale). Raises UserError where a
-    side is longer than MAX_SIDE.
-    """
-    n, height, width = images.shape
-    if max(rows * height, columns * width) * scale > MAX_SIDE:
-        raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
-                        'smaller --scale')
-    grid = np.full((rows * columns, height, width), _WHITE, np.uint8)
-    grid[:n] = to_uint8(images)
-    grid = grid.reshape(rows, columns, height, width).swapaxes(1, 2)
-    return enlarge(grid.reshape(rows * height, columns * width), scale)
 
 
 def enlarge(picture, scale):
@@ -51,8 +30,18 @@ def enlarge(picture, scale):
 
 
 def draw(trained, inputs, scale):
-    """The grid of images, uint8 (height, width)."""
-    return tile(trained.generate(inputs.z, inputs.condition), inputs.rows, inputs.columns, scale)
+    """The images in rows without gaps, uint8 (height, width); what is missing in the last row is white.
+
+    scale: height and width of the square that each pixel becomes. Raises UserError where it gets too large.
+    """
+    rows, columns, size = inputs.rows, inputs.columns, trained.image_size
+    if max(rows, columns) * size * scale > MAX_SIDE:
+        raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
+                        'smaller --scale')
+    grid = np.full((rows * columns, size, size), _WHITE, np.uint8)
+    grid[:len(inputs.z)] = to_uint8(trained.generate(inputs.z, inputs.condition))
+    grid = grid.reshape(rows, columns, size, size).swapaxes(1, 2)
+    return enlarge(grid.reshape(rows * size, columns * size), scale)
 
 
 def animate_epochs(run_dir):

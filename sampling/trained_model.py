@@ -8,7 +8,6 @@ import numpy as np
 
 from common import checkpoints, winograd
 from common.arguments import arguments_of_run, path, positive_int
-from common.datasets import DATASETS
 from common.run_folder import read_settings
 from common.scripts import SCRIPTS, generator_inputs, load_script
 from common.tensorflow1 import session_config
@@ -20,11 +19,10 @@ _RECOGNIZED_AT_ONCE = 128  # the training's batch size
 
 
 def load_trained_model(model, logdir='./logdir', epoch=None):
-    """Load the model of a run; a damaged newest checkpoint is reported on stderr and the one before is loaded.
+    """Load a TrainedModel from a run; a damaged newest checkpoint is reported on stderr and the one before is loaded.
 
     model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: load the kept checkpoint of the end of this
-    epoch; None: the newest, also one within an epoch. Returns a TrainedModel. Raises UserError where there is no such
-    run or usable checkpoint.
+    epoch; None: the newest, also one within an epoch. Raises UserError where there is no such run or checkpoint.
     """
     run_dir = os.path.join(logdir, model)
     trained = TrainedModel(model, read_settings(run_dir), run_dir)
@@ -35,8 +33,8 @@ def load_trained_model(model, logdir='./logdir', epoch=None):
 class TrainedModel:
     """A generator with its weights; several may live side by side, each has a graph and a session of its own.
 
-    model: its name in SCRIPTS; script: the module of its training script; args: Namespace of the training's arguments
-    saved: the content of the run's settings.json; run_dir: the folder of the run
+    model, script, args: its name in SCRIPTS, the module of its script, the Namespace of the training's arguments
+    saved, run_dir: the content of the run's settings.json, and the folder of the run
     class_names: of the training data, in the order of their labels, or []
     n_classes: of the labels that it takes, or of InfoGAN's categories; 0 where it takes neither
     n_cont: number of continuous codes in front of the one-hot part of its condition, 0 where it takes labels
@@ -115,16 +113,15 @@ class TrainedModel:
         return images
 
     def recognize(self, images):
-        """The codes that InfoGAN's discriminator reads from images.
+        """The codes that InfoGAN's discriminator reads from images, which are all real or all generated.
 
-        It normalizes with statistics of batches of 128 to 255 images, as in training: its moving averages mix real
-        and generated batches, those of a batch are of one kind only. A batch takes images from all over `images`,
-        which may be sorted by class; they should be all real or all generated.
+        It normalizes with statistics of batches of 128 to 255 images from all over `images`, as in training: its moving
+        averages mix real and generated ones.
 
-        images: at least 128, (N, 32, 32) or (N, 32, 32, 1) in [-1, 1]. Returns the mean of the continuous codes
-        (N, n_cont) and the logits of the category (N, n_classes), both float32.
+        images: at least 128, (N, 32, 32) in [-1, 1]. Returns the mean of the continuous codes (N, n_cont) and the
+        logits of the category (N, n_classes), both float32.
         """
-        images = np.reshape(images, (-1, *self._gan.X_real.shape[1:]))
+        images = images[..., None]
         n_batches = max(len(images) // _RECOGNIZED_AT_ONCE, 1)
         found = [np.empty((len(images), codes.shape[1]), np.float32) for codes in self._codes]
         for i in range(n_batches):
@@ -168,16 +165,3 @@ def add_model_arguments(parser):
     weights.add_argument('--checkpoint', type=epoch_number, metavar='EPOCH',
                          help='use the kept checkpoint of the end of EPOCH (default: the newest)')
     return weights
-
-
-def add_data_arguments_of_run(parser):
-    """--data-dir and --dataset, which `data_of_run` completes."""
-    parser.add_argument('--data-dir', type=path, metavar='DIR',
-                        help='folder of the data (default: that of the training)')
-    parser.add_argument('--dataset', choices=DATASETS, help='which images (default: those of the training)')
-
-
-def data_of_run(args, trained):
-    """Arguments of `load_split` for real images, a dict: where `args` say nothing, as the training had them."""
-    return {'data_dir': args.data_dir or trained.args.data_dir, 'dataset': args.dataset or trained.args.dataset,
-            'invert': trained.args.invert, 'transpose': trained.args.transpose}

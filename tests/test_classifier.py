@@ -71,7 +71,7 @@ def test_the_cache_gives_the_same_classifier_for_the_same_data(splits, trained, 
     assert trainings == 4 * [800] and len(list(cache.iterdir())) == 4  # each has a file of its own
 
 
-def test_a_damaged_cache_is_replaced_and_one_that_cannot_be_written_is_reported(splits, trainings, tmp_path, capsys):
+def test_a_damaged_cache_is_replaced(splits, trainings, tmp_path):
     load_or_train(tmp_path, *splits[0], 10)
     [file] = tmp_path.iterdir()
     content = file.read_bytes()
@@ -81,5 +81,3 @@ def test_a_damaged_cache_is_replaced_and_one_that_cannot_be_written_is_reported(
         load_or_train(tmp_path, *splits[0], 10)
         assert file.read_bytes() == content and list(tmp_path.iterdir()) == [file]
     assert trainings == 3 * [800]
-    load_or_train(file, *splits[0], 10)
-    assert trainings == 4 * [800] and str(file) in capsys.readouterr().err.splitlines()[-1]

@@ -1,5 +1,6 @@
 """results.csv: tables, the mean over seeds, pictures."""
 
+import itertools
 import os
 
 import numpy as np
@@ -10,23 +11,30 @@ from common.errors import UserError
 from common.images import new_figure
 from common.scripts import ROOT
 from evaluation import results
-from evaluation.results import FID, Measure, add_results, formatted, read_results
+from evaluation.results import FID, add_results, formatted, read_results, report, rows_of
+
+
+def result(epoch, *measures):
+    """What `Evaluation.measure` returns."""
+    keys = ('measure', 'value', 'error', 'real', 'real_error')
+    return {'model': 'vanilla', 'epoch': epoch, 'class_names': [], 'test_images_seen': True,
+            'measures': [dict(itertools.zip_longest(keys, measure)) for measure in measures]}
+
+
+def score(value):
+    return 'MNIST score', value, 0.01, 9.9, 0.02
 
 
 @pytest.fixture
 def file(tmp_path):
     """Two seeds of one training, and another."""
     path = str(tmp_path / 'results.csv')
-
-    def add(training, seed, epoch, *measures):
-        add_results(path, training, seed, [{'epoch': epoch, 'measures': list(measures)}])
-
-    def score(value):
-        return Measure('MNIST score', value, 0.01, 9.9, 0.02)
-    add('vanilla', 0, 5, score(5.), Measure('precision, %', 70, 1.))
-    add('vanilla', 0, 10, score(6.), Measure('precision, %', 80.123456789, 1.))
-    add('vanilla', 1, 10, score(8.))
-    add('vanilla_float32', 0, 100, score(9.), Measure(FID, 2., 0.5))
+    for training, seed, epoch, *measures in (
+            ('vanilla', 0, 5, score(5.), ('precision, %', 70, 1.)),
+            ('vanilla', 0, 10, score(6.), ('precision, %', 80.123456789, 1.)),
+            ('vanilla', 1, 10, score(8.)),
+            ('vanilla_float32', 0, 100, score(9.), (FID, 2., 0.5))):
+        add_results(path, rows_of(result(epoch, *measures), training, seed))
     return path
 
 
@@ -39,16 +47,28 @@ def rows(text):
     ([(0.9, 1e-16)], '0.9 ± 1e-16'), ([(np.nan, np.nan)], 'nan ± nan'), ([], ''),
     ([(-0.8, 0.01), (0.6, 0.01)], '-0.800 to 0.600')])  # opposite signs have no mean
 def test_digits_of_the_table(measured, text):
-    assert formatted(*measured) == text
+    assert formatted(*(zip(*measured) if measured else ([], []))) == text
 
 
 def test_what_is_added_is_read_and_the_later_row_counts(file):
-    found = read_results(file)
-    assert list(found['vanilla', 'MNIST score']) == [5, 10] and list(found['vanilla', 'MNIST score'][10]) == [0, 1]
-    assert found['vanilla', 'precision, %'][10][0] == ('precision, %', 80.1235, 1, None, None)
-    add_results(file, 'vanilla', 0, [{'epoch': 10, 'measures': [Measure('precision, %', 81., 1.)]}])
-    assert read_results(file)['vanilla', 'precision, %'][10][0].value == 81
-    assert read_results(file)['vanilla', 'MNIST score'][10][0].value == 6
+    head, first, _, _, fourth, *_ = open(file).read().splitlines()
+    assert head == 'training,seed,epoch,measure,value,error,real,real_error'
+    assert (first, fourth) == ('vanilla,0,5,MNIST score,5,0.01,9.9,0.02', 'vanilla,0,10,"precision, %",80.1235,1,,')
+    add_results(file, rows_of(result(10, ('precision, %', 81., 1.)), 'vanilla', 0))
+    found = read_results(file).query('training == "vanilla" and epoch == 10').set_index(['measure', 'seed'])['value']
+    assert found.to_dict() == {('MNIST score', 0): 6, ('MNIST score', 1): 8, ('precision, %', 0): 81}
+
+
+def test_the_table_of_epochs_marks_the_best_of_each_measure():
+    epochs = [result(epoch, score(value), (FID, fid, 0.5), ('change of slant', slant, 1.))
+              for epoch, value, fid, slant in ((1, 5., 2., 9.), (2, 7., 4., 8.), (10, 6., np.nan, 7.))]
+    head, _, *lines = rows(report(epochs, compare=True).partition('\n\n')[0])
+    assert head == ['', 'MNIST score', FID, 'change of slant']
+    assert lines == [['vanilla, epoch 1', '5.000 ± 0.010', '2.00 ± 0.50 *', '9.0 ± 1.0'],
+                     ['vanilla, epoch 2', '7.000 ± 0.010 *', '4.00 ± 0.50', '8.0 ± 1.0'],
+                     ['vanilla, epoch 10', '6.000 ± 0.010', 'nan ± 0.5', '7.0 ± 1.0'],
+                     ['real images', '9.900 ± 0.020', '', ''], ['better', 'higher', 'lower', '']]
+    assert '*' not in report(epochs[:1])
 
 
 def test_the_table_shows_the_mean_over_seeds_and_the_epoch_that_is_wanted(file, capsys):
@@ -79,7 +99,7 @@ def test_the_pictures_show_the_epochs(file, tmp_path, monkeypatch):
 
 
 def test_every_measure_of_the_project_is_explained():
-    names = {name for _, name in read_results(os.path.join(ROOT, 'docs', 'results.csv'))}
+    names = set(read_results(os.path.join(ROOT, 'docs', 'results.csv'))['measure'])
     assert names and all(results.explanation(name)[1] for name in names)
     assert results.explanation('information of continuous code 2, nats')[0] == 'higher'
 
