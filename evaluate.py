@@ -13,7 +13,7 @@ import contextlib
 import os
 
 from common.arguments import Parser, number, path, run_script
-from common.checkpoints import kept_epochs
+from common.checkpoints import list_checkpoints
 from common.datasets import DATASETS, load_split
 from common.errors import UserError
 from common.files import write_json
@@ -52,7 +52,8 @@ def main(argv=None):
             raise UserError(f'{file} is there already and is no regular file: choose another')
     trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
         args.model, args.logdir, args.checkpoint)
-    epochs = list(kept_epochs(os.path.join(trained.run_dir, 'checkpoints'))) if args.all else [trained.epoch]
+    kept = list_checkpoints(os.path.join(trained.run_dir, 'checkpoints'))
+    epochs = [checkpoint.epoch for checkpoint in kept if not checkpoint.step_in_epoch] if args.all else [trained.epoch]
     if not epochs:
         raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     dataset, training = args.dataset or trained.args.dataset, args.training or args.model

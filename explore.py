@@ -10,7 +10,7 @@ import itertools
 import os
 from argparse import RawDescriptionHelpFormatter
 
-import matplotlib.pyplot as plt  # before run_script, which chooses a backend without windows
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.widgets import Button, RadioButtons, Slider
 

@@ -43,10 +43,7 @@ nonnegative_float = number(float, 0)
 
 
 def training_parser(description, epochs):
-    """A Parser of the arguments that the training scripts share; a script may add its own.
-
-    description: first sentences of --help; epochs: default of --epochs.
-    """
+    """A Parser of the arguments that the training scripts share, to which a script may add; epochs: by default."""
     def add(group, option, type, default, metavar, text):
         group.add_argument(option, type=type, default=default, metavar=metavar, help=f'{text} (default: %(default)s)')
 
@@ -60,8 +57,7 @@ def training_parser(description, epochs):
         'Adam\'s learning rate for the generator; the chapter suggests 0.001 as an alternative')
     add(group, '--beta1', number(float, 0, 0.999), 0.5, 'BETA', 'Adam\'s beta1, the decay rate of the first moment')
     add(group, '--generator-updates', positive_int, 2, 'N', 'generator updates after each discriminator update')
-    add(group, '--seed', number(int, 0, 2**31 - 1), 0, 'N',
-        'seed of the weights, the noise and the shuffling: the same seed on the same machine gives the same bits')
+    add(group, '--seed', number(int, 0, 2**31 - 1), 0, 'N', 'seed of the weights, the noise and the shuffling')
     group.add_argument('--mixed-precision', action='store_true',
                        help='multiply and convolve in bfloat16: faster on processors that have it')
     group.add_argument('--max-steps', type=positive_int, metavar='N',
@@ -73,8 +69,7 @@ def training_parser(description, epochs):
     group.add_argument('--dataset', choices=DATASETS, default='mnist',
                        help='which images; docs/data.md says where each is looked for (default: %(default)s)')
     group.add_argument('--split', choices=('all', 'train'), default='all',
-                       help='all: train on the test images, too, as the chapter does; train: leave them out '
-                            '(default: %(default)s)')
+                       help='train: leave out the test images, on which the chapter trains, too (default: %(default)s)')
     group.add_argument('--invert', action='store_true', help='swap black and white: for dark-on-light images')
     group.add_argument('--transpose', action='store_true', help='swap rows and columns: for EMNIST')
 
@@ -82,8 +77,7 @@ def training_parser(description, epochs):
     add(group, '--logdir', path, './logdir', 'DIR',
         'pictures, curves and checkpoints go into a folder in DIR named after the model')
     group.add_argument('--show', action='store_true',
-                       help='also open the pictures in a window, as the chapter does; the training waits until you '
-                            'close it')
+                       help='also open the pictures in a window, as the chapter does, and wait until it is closed')
 
     group = parser.add_argument_group('stopping, resuming and going back')
     add(group, '--keep-last', positive_int, 3, 'N', 'checkpoints to keep, besides those of --keep-every')
@@ -92,16 +86,14 @@ def training_parser(description, epochs):
         'save a checkpoint every MIN minutes, besides the one at the end of each epoch')
     choice = group.add_mutually_exclusive_group()
     choice.add_argument('--resume', action='store_true',
-                        help='continue the run in the logdir exactly where its newest checkpoint is; settings that you '
-                             'leave out are those of the run')
+                        help='continue the run in the logdir with its settings, exactly where the newest checkpoint is')
     choice.add_argument('--resume-from', type=positive_int, metavar='EPOCH',
-                        help='go back to the kept checkpoint of the end of EPOCH and continue there; what came after '
-                             'it is deleted')
+                        help='go back to the kept checkpoint of EPOCH and continue there; later ones are deleted')
     choice.add_argument('--overwrite', action='store_true',
                         help='replace the run in the logdir: it is deleted when the new one begins to train')
     choice.add_argument('--start-from', type=path, metavar='RUN',
-                        help='begin a new run with the weights of the newest checkpoint in the run folder RUN, with '
-                             'other settings or data: --start-from logdir/dcgan --logdir slower')
+                        help='begin a new run, say with other settings or data, with the newest weights in the run '
+                             'folder RUN: --start-from logdir/dcgan --logdir slower')
     return parser
 
 
@@ -114,11 +106,8 @@ def parse_arguments(parser, model, argv=None):
 
 
 def arguments_of_run(parser, saved, argv=()):
-    """The arguments of a run, from `read_settings`, except where `argv` has others.
-
-    Settings that an older version had and the parser no longer has are left out.
-    """
-    known = vars(parser.parse_args([])).keys() - FREE
+    """The arguments of a run, from `read_settings`, except where `argv` has others."""
+    known = vars(parser.parse_args([])).keys() - FREE  # an older version may have had more
     parser.set_defaults(**{name: value for name, value in saved['settings'].items() if name in known})
     return parser.parse_args(argv)
 
@@ -128,9 +117,6 @@ def run_script(main):
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # None, or replaced by a notebook
             stream.reconfigure(errors='backslashreplace')  # for a terminal that knows few letters
-    # A notebook's terminal passes on a backend that only works in the notebook. (%run is no process of its own.)
-    if '--show' not in sys.argv and 'IPython' not in sys.modules:
-        os.environ['MPLBACKEND'] = 'agg'
     try:
         main()
     except UserError as error:

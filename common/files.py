@@ -22,25 +22,6 @@ def atomic_file(path):
     """
     if os.path.lexists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, 'it is there already and is no regular file', path)
-    with _renamed_to(path) as unfinished:
-        yield unfinished
-
-
-@contextlib.contextmanager
-def atomic_folder(path):
-    """Gives an empty folder, which becomes `path` when all is written; otherwise nothing is left of it.
-
-    Raises OSError where it cannot be made, or `path` is there already and is not an empty folder.
-    """
-    if os.path.lexists(path):
-        os.rmdir(path)
-    with _renamed_to(path) as unfinished:
-        os.mkdir(unfinished)
-        yield unfinished
-
-
-@contextlib.contextmanager
-def _renamed_to(path):
     # In the same folder, since a rename must stay on one disk. Two processes at once do not meet.
     unfinished = os.path.join(os.path.dirname(os.path.abspath(path)), UNFINISHED + uuid.uuid4().hex[:12])
     try:
@@ -54,6 +35,16 @@ def _renamed_to(path):
     except BaseException:
         delete(unfinished)
         raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """As atomic_file, but gives an empty folder. Raises OSError where `path` is there and is not an empty folder."""
+    if os.path.lexists(path):
+        os.rmdir(path)
+    with atomic_file(path) as unfinished:
+        os.mkdir(unfinished)
+        yield unfinished
 
 
 def delete(path):

@@ -1,7 +1,6 @@
 """The grid of images of the chapter."""
 
 import gc
-import io
 
 import numpy as np
 
@@ -47,23 +46,16 @@ def display_images(data, image_size=28, save_to=None):
         plt.close(fig)
     else:
         fig.savefig(save_to, format='png')
+        gc.collect()  # figures are full of reference cycles: Python would leave those of a hundred epochs, 0.5 MB each
 
 
 def examples(images, is_sorted):
-    """40 images for a grid: the first, or where images are sorted by class, some of each."""
+    """40 images for a grid: the first, from the start again if there are fewer; if sorted by class, some of each."""
     n = N_ROWS * N_COLUMNS
-    return images[np.linspace(0, len(images) - 1, n).astype(int)] if is_sorted else images[:n]
+    return images[np.linspace(0, len(images) - 1, n).astype(int) if is_sorted else np.arange(n) % len(images)]
 
 
 def new_figure(**options):
     """A matplotlib Figure outside pyplot: it needs no display, and is gone when it is drawn."""
     from matplotlib.figure import Figure  # half a second that only those pay who draw
     return Figure(**options)
-
-
-def images_as_png(data, image_size=28):
-    """The grid of `display_images` as the bytes of a PNG file."""
-    png = io.BytesIO()
-    display_images(data, image_size, save_to=png)
-    gc.collect()  # a figure is full of reference cycles, which Python would leave for a hundred epochs, 0.5 MB each
-    return png.getvalue()

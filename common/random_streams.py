@@ -1,8 +1,7 @@
 """Random numbers that depend on the seed and the step only.
 
-Every draw of a training comes from a stream of its own: one for the shuffling of each epoch, one for the noise of each
-step, and so on. So nothing has to be saved to continue a run exactly: step 12,345 draws the same noise whether or not
-the run was interrupted before it.
+Each epoch's shuffling and each step's noise comes from a stream of its own. So nothing has to be saved to continue a
+run exactly: step 12,345 draws the same noise whether or not the run was interrupted before it.
 """
 
 import numpy as np

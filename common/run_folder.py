@@ -5,16 +5,14 @@ import glob
 import json
 import os
 import re
-import sys
 import zlib
 
 import filelock
-import tensorflow.compat.v1 as tf
 
-from common import checkpoints, winograd
+from common import checkpoints
 from common.curves import cut_losses
 from common.errors import UserError, one_line
-from common.files import UNFINISHED, atomic_file, delete, write_json
+from common.files import UNFINISHED, delete, write_json
 
 # How to run, not what is trained: these may differ from one start to the next.
 FREE = {'max_steps', 'logdir', 'show', 'resume', 'resume_from', 'overwrite'}
@@ -23,13 +21,11 @@ _CHANGEABLE = {'epochs', 'data_dir', 'keep_last', 'keep_every', 'save_minutes'}
 
 
 class RunFolder:
-    """The folder of a model in the logdir, which is named after it.
-
-    It holds settings.json, losses.csv, losses.png, events.out.tfevents.*, samples/ and checkpoints/.
-    """
+    """LOGDIR/MODEL: settings.json, losses.csv, losses.png, events.out.tfevents.*, samples/ and checkpoints/."""
 
     def __init__(self, logdir, model):
         self.path = os.path.join(logdir, model)
+        self.settings = os.path.join(self.path, 'settings.json')
         self.samples = os.path.join(self.path, 'samples')
         self.checkpoints = os.path.join(self.path, 'checkpoints')
 
@@ -37,17 +33,14 @@ class RunFolder:
         """Raise UserError where a new run cannot be here: there is one already and `overwrite` is False."""
         if set('*?[') & set(self.path):
             raise UserError(f'TensorFlow takes *, ? and [ in {self.path} for a pattern: choose another --logdir')
-        has_settings = os.path.lexists(settings_file(self.path))
+        has_settings = os.path.lexists(self.settings)
         if not overwrite and (has_settings or checkpoints.list_checkpoints(self.checkpoints)):
             then = 'continue it with --resume' if has_settings else 'put its settings.json back'
             raise UserError(f'{self.path} already holds a run: {then}, replace it with --overwrite, or choose another '
                             '--logdir')
 
     def lock(self):
-        """Keep other processes out for the length of a `with`; the system drops the lock of a process that is killed.
-
-        Raises UserError where another process trains in the folder, or it cannot be written into.
-        """
+        """Keep other processes out for the length of a `with`; the system drops the lock of one that is killed."""
         try:
             os.makedirs(self.path, exist_ok=True)
             return filelock.FileLock(os.path.join(self.path, '.lock')).acquire(timeout=0)
@@ -58,11 +51,11 @@ class RunFolder:
 
     @contextlib.contextmanager
     def writing(self):
-        """Around all that writes: what fails there, a full disk say, is reported in one sentence."""
+        """Around a training: that something cannot be written, to a full disk say, is reported in one sentence."""
         try:
             yield
-        except (OSError, tf.errors.OpError) as error:
-            then = 'continue with --resume' if os.path.exists(settings_file(self.path)) else 'start again'
+        except OSError as error:
+            then = 'continue with --resume' if os.path.exists(self.settings) else 'start again'
             raise UserError(f'cannot write into {self.path} ({one_line(error)}); {self.last_checkpoint()}; '
                             f'make room or fix the folder, then {then}', exit_status=1)
 
@@ -86,10 +79,8 @@ class RunFolder:
             for path in glob.glob(name, root_dir=self.path):
                 delete(os.path.join(self.path, path))
         done = divmod(steps, steps_per_epoch)
-        for checkpoint in checkpoints.list_checkpoints(self.checkpoints):
-            if checkpoint[1:] > done:
-                checkpoints.delete(checkpoint)
-        checkpoints.delete_incomplete(self.checkpoints)
+        found = checkpoints.list_checkpoints(self.checkpoints)
+        checkpoints.prune(self.checkpoints, keep=[checkpoint for checkpoint in found if checkpoint[1:] <= done])
         for name in os.listdir(self.samples):
             match = re.fullmatch(r'epoch_(\d+)\.png', name)
             if match and int(match[1]) > done[0]:
@@ -98,27 +89,14 @@ class RunFolder:
         if not resuming:
             self.check(overwrite=False)  # a checkpoint that could not be deleted would be taken for the new run's
 
-    def write_picture(self, name, png):
-        """Write the bytes of a PNG file as samples/NAME.png."""
-        with atomic_file(os.path.join(self.samples, name + '.png')) as unfinished, open(unfinished, 'wb') as file:
-            file.write(png)
-
 
 # Settings
 
 
-def settings_file(run_dir):
-    return os.path.join(run_dir, 'settings.json')
-
-
 def read_settings(run_dir):
-    """What `write_settings` wrote.
-
-    Returns {'model': name, 'settings': {argument: value}, 'data': from `fingerprint`, 'direct_convolution': bool}.
-    Raises UserError where there is no readable settings.json.
-    """
+    """{'model': name, 'settings': {argument: value}, 'data': from `fingerprint`}; UserError where there is none."""
     try:
-        with open(settings_file(run_dir), encoding='utf-8') as file:
+        with open(os.path.join(run_dir, 'settings.json'), encoding='utf-8') as file:
             saved = json.load(file)
         saved['settings'].items(), saved['data'].items()
         return saved
@@ -128,20 +106,16 @@ def read_settings(run_dir):
 
 
 def write_settings(run_dir, model, args, data_print):
-    """Write the settings of a run that begins or continues, see `read_settings`; data_print: from `fingerprint`."""
+    """Write what `read_settings` reads; data_print: from `fingerprint`."""
     settings = {name: value for name, value in vars(args).items() if name not in FREE}
     for name in ('data_dir', 'start_from'):
         if settings[name] and os.path.isdir(settings[name]):  # to be found from another working directory
             settings[name] = os.path.abspath(settings[name])
-    write_json(settings_file(run_dir), {'model': model, 'settings': settings, 'data': data_print,
-                                        'direct_convolution': winograd.is_direct()})
+    write_json(os.path.join(run_dir, 'settings.json'), {'model': model, 'settings': settings, 'data': data_print})
 
 
 def check_same_settings(run_dir, args, data_print):
-    """Raise UserError, which names each difference, where a run would continue with other settings or data.
-
-    data_print: from `fingerprint`. Other convolutions are reported on stderr.
-    """
+    """Raise UserError, which names each difference, where a run would continue with other settings or data."""
     saved = read_settings(run_dir)
     before, now = {**saved['settings'], **saved['data']}, {**vars(args), **data_print}
     # What an older version had no option for was off, as it is without the option.
@@ -152,21 +126,15 @@ def check_same_settings(run_dir, args, data_print):
         raise UserError(f'cannot continue the run in {run_dir} with other settings or data: {"; ".join(different)}; '
                         'leave these options out, say with --data-dir where its data are, or start another run with '
                         '--logdir or --overwrite')
-    if saved.get('direct_convolution') != winograd.is_direct():
-        print('this run was begun with another GAN_DIRECT_CONVOLUTION: it goes on, but rounding differs from here, '
-              'and with it the bits', file=sys.stderr, flush=True)
 
 
 def fingerprint(images, labels, class_names):
-    """What tells data sets apart.
+    """What tells data sets apart: {'images': number, 'data_crc32': checksum, 'class_names': list}.
 
     images, labels: what the model is trained on; labels may be None. class_names: [] where the classes are numbers.
-    Returns {'images': number, 'data_crc32': checksum, 'class_names': names of the classes}.
     """
-    if labels is not None and not class_names:
-        class_names = [str(label) for label in range(labels.shape[1])]
-    checksum = 0
-    for part in (images,) if labels is None else (images, labels):
-        for start in range(0, len(part), 1000):  # a part at a time: their bytes are a copy
-            checksum = zlib.crc32(part[start:start + 1000], checksum)
+    checksum = zlib.crc32(images)
+    if labels is not None:
+        checksum = zlib.crc32(labels, checksum)
+        class_names = class_names or [str(label) for label in range(labels.shape[1])]
     return {'images': len(images), 'data_crc32': checksum, 'class_names': class_names}

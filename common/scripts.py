@@ -13,11 +13,7 @@ SCRIPTS = {'vanilla': 'vanilla_gan',
 
 
 def load_script(model):
-    """The module of a model in SCRIPTS.
-
-    It has MODEL, parser(), generator(...), build_graph(args) or, with labels, build_graph(args, n_classes), and with
-    labels or codes sample_condition(n_sample_display, n_classes).
-    """
+    """The module of a model in SCRIPTS; CONTRIBUTING.md says what it has. With labels: build_graph(args, n_classes)."""
     return importlib.import_module(SCRIPTS[model])
 
 

@@ -23,21 +23,10 @@ if _keras is None:
     del os.environ['TF_USE_LEGACY_KERAS']
 tf.logging.set_verbosity(tf.logging.ERROR)
 
-# What Linux calls the instructions that compute in bfloat16: AVX-512's, and those of the tile unit AMX.
-BFLOAT16_FLAGS = {'avx512_bf16', 'amx_bf16'}
-
 
 def has_gpu():
     """Whether TensorFlow computes on a GPU here."""
     return bool(tf.config.experimental.list_physical_devices('GPU'))
-
-
-def device_name():
-    """What a training computes on, in words: 'GPU 0 (NVIDIA ...)', or 'CPU'."""
-    gpus = tf.config.experimental.list_physical_devices('GPU')
-    if not gpus:
-        return 'CPU'
-    return 'GPU 0 ({})'.format(tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown'))
 
 
 def session_config(mixed_precision=False):
@@ -50,13 +39,10 @@ def session_config(mixed_precision=False):
 
 
 def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
-    """Why --mixed-precision cannot be used here, as a sentence; None where it can.
-
-    Without instructions for bfloat16 oneDNN's kernels end the process, or emulate it, slower than float32.
-    """
+    """Why --mixed-precision would end the process here, or be slower than float32; None where it is not so."""
     flags = ''
     with contextlib.suppress(OSError), open(cpuinfo_file) as file:
         flags = file.read()
-    if BFLOAT16_FLAGS & set(flags.split()):
+    if {'avx512_bf16', 'amx_bf16'} & set(flags.split()):
         return None
     return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'

@@ -1,25 +1,13 @@
-"""All that a training needs around its loop: session, checkpoints, curves, pictures, signals.
-
-Nothing of the algorithm is here. After each call nothing is lost by a kill. A script goes
-
-    run = TrainingRun('dcgan', args)
-    data = ...                                 # load the data
-    with run.graph.as_default():
-        gan = build_graph(args)
-    with run.session(data) as sess:
-        for epoch in run.epochs():
-            for batch in ...:                  # leaving out the first `run.step_in_epoch`
-                ...                            # update, log every 100 steps
-                run.end_step(d_loss_batch, g_loss_batch)
-            run.end_epoch(gen_samples, image_size)
-"""
+"""All that surrounds a training loop, see `train` in each script: session, checkpoints, curves, pictures, signals."""
 
 import contextlib
+import functools
 import math
 import os
 import shlex
 import signal
 import sys
+import threading
 import time
 
 import tensorflow.compat.v1 as tf
@@ -30,12 +18,28 @@ from common.batches import count_batches
 from common.curves import SummaryWriter, plot_losses
 from common.datasets import available_dataset, class_names
 from common.errors import UserError
-from common.images import N_COLUMNS, N_ROWS, display_images, examples, images_as_png
+from common.files import atomic_file
+from common.images import display_images, examples
 from common.random_streams import random_stream
 from common.run_folder import RunFolder, check_same_settings, fingerprint, write_settings
 from common.scripts import SCRIPTS
-from common.signals import StopRequest
-from common.tensorflow1 import bfloat16_missing, device_name, session_config
+from common.tensorflow1 import bfloat16_missing, has_gpu, session_config
+
+# Ctrl-C; a terminal that is closed; and what batch queues send before the time is up.
+SIGNALS = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGXCPU')
+           if hasattr(signal, name)]
+
+
+def catch_signals(until, caught):
+    """Add the first signal of each kind to the list `caught`, until an ExitStack is closed; a second stops at once."""
+    def note(number, _):
+        caught.append(number)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    if threading.current_thread() is threading.main_thread():  # others may not
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                until.callback(signal.signal, number, signal.signal(number, note))
 
 
 class _StopTraining(Exception):
@@ -46,13 +50,11 @@ class TrainingRun:
     """A training that is about to begin or to continue.
 
     model: name of the model and of its folder in args.logdir; args: from `training_parser`. Where MNIST is neither
-    there nor can be downloaded, args.dataset becomes 'mnist_5k', so that the run knows what it is trained on.
+    there nor can be downloaded, args.dataset becomes 'mnist_5k', so that the run knows what it is trained on. Raises
+    UserError where the folder holds a run and args do not say what to do with it, or args ask for what cannot be done.
 
-    Raises UserError where the folder holds a run and args do not say what to do with it, or where this processor
-    cannot do what args ask for.
-
-    `graph` is the tf.Graph to build the networks in; `steps`, the steps done since the start of the training, also
-    before an interruption; `epoch`, the epochs done; `step_in_epoch`, the steps done of the next one.
+    graph: the tf.Graph to build the networks in; steps: done since the start of the training, also before an
+    interruption; epoch: the epochs done; step_in_epoch: the steps done of the next one
     """
 
     def __init__(self, model, args):
@@ -60,7 +62,7 @@ class TrainingRun:
         self.folder = RunFolder(args.logdir, model)
         self.steps, self.steps_per_epoch = 0, 1
         self._resuming = args.resume or args.resume_from is not None
-        self._streams, self._stop_request, self._saved_steps = {}, StopRequest(), None
+        self._streams, self._signals, self._saved_steps = {}, [], None
         if args.mixed_precision and bfloat16_missing():
             raise UserError(bfloat16_missing())
         if not self._resuming:  # otherwise parse_arguments has read the settings of the run
@@ -76,10 +78,8 @@ class TrainingRun:
         return self.steps % self.steps_per_epoch
 
     def rng(self, purpose):
-        """The np.random.Generator for one purpose at this step, see `random_stream`.
-
-        purpose: 'noise' and 'code' have a new one in each step, 'shuffle' in each epoch, 'sample' one for ever. Asked
-        again at the same step, it goes on where it was.
+        """The np.random.Generator for one purpose: a new one in each step for 'noise' and 'code', in each epoch for
+        'shuffle', one for ever for 'sample'. Asked again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
         newest, stream = self._streams.get(purpose, (None, None))
@@ -98,29 +98,22 @@ class TrainingRun:
     def session(self, images, labels=None):
         """A `tf.Session` with initialized or restored variables, for a `with` around the training loop.
 
-        The graph must be complete. On Ctrl-C and the other SIGNALS the run is saved before the `with` ends.
-
-        images: a run continues with the same ones only. labels: where the model takes them; a short last batch is
-        then dropped. Raises UserError where the run cannot begin, or (exit status 1) nothing can be written any more.
+        The graph must be complete. On Ctrl-C and the other SIGNALS the run is saved before the `with` ends. images:
+        a run continues with the same ones only. labels: where the model takes them; a short last batch is then
+        dropped. Raises UserError where the run cannot begin, or (exit status 1) nothing can be written any more.
         """
         self.steps_per_epoch = count_batches(len(images), self.args.batch_size, keep_short=labels is None)
-        if len(images) < N_ROWS * N_COLUMNS:
-            raise UserError(f'there are only {len(images)} images: the sample grid alone shows {N_ROWS * N_COLUMNS}')
-        with self.folder.lock(), self.graph.as_default(), contextlib.ExitStack() as at_end:
+        with self.folder.lock(), self.folder.writing(), self.graph.as_default(), contextlib.ExitStack() as at_end:
             if not self._resuming:
                 self.folder.check(self.args.overwrite)
-            sess = self._start(images, labels, at_end)
             try:
-                yield sess
+                yield self._start(images, labels, at_end)
             except _StopTraining:
                 if self._saved_steps != self.steps:
                     self._save()
-            except OSError:  # from `train_writer`
-                with self.folder.writing():
-                    raise
             self._finish()
-        if self._stop_request.number:
-            sys.exit(128 + self._stop_request.number)
+        if self._signals:
+            sys.exit(128 + self._signals[0])
 
     def print(self, line):
         """Print a line, above the progress bar if there is one."""
@@ -144,12 +137,9 @@ class TrainingRun:
 
     def end_epoch(self, gen_samples, image_size=28):
         """Save a picture of `gen_samples`, at least 40 images of image_size x image_size pixels, and a checkpoint."""
-        with self.folder.writing():
-            png = self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}')
-            self.train_writer.add_picture('samples', png, self.steps - 1)
+        self._display(gen_samples, image_size, f'epoch_{self.epoch:04d}', 'samples', self.steps - 1)
         self._save()
-        seconds_per_step = (time.monotonic() - self._timed_from[1]) / (self.steps - self._timed_from[0])
-        self._timed_from = self.steps, time.monotonic()
+        seconds_per_step = (time.monotonic() - self._began_at[1]) / (self.steps - self._began_at[0])
         left = tqdm.format_interval((self.args.epochs * self.steps_per_epoch - self.steps) * seconds_per_step)
         self.print(f'Epoch {self.epoch}/{self.args.epochs} done - {self.args.batch_size / seconds_per_step:.0f} '
                    f'images/s, {left} left')
@@ -168,33 +158,29 @@ class TrainingRun:
         self.graph.finalize()  # an operation added inside the loop would be an error, not a leak
         sess.run(initialize)
         self._restore()
-        at_end.enter_context(self._stop_request.caught())
-        with self.folder.writing():
-            self.folder.begin(self._resuming, self.steps, self.steps_per_epoch)
-            self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
-            at_end.callback(self.train_writer.close)
-            if self.steps == 0:
-                self.train_writer.add_event(graph_def=graph_def.SerializeToString())
-                self.train_writer.add_settings(vars(self.args))
-                png = self._display(examples(images, is_sorted=self.args.dataset in ('mnist_5k', 'pictures')),
-                                    math.isqrt(math.prod(images.shape[1:])), 'real_samples')
-                self.train_writer.add_picture('real_samples', png, 0)
-            # The last of all: a start that fails before leaves nothing that would have to be resumed or replaced.
-            write_settings(self.folder.path, self.model, self.args, data_print)
-        self.print(f'computing on: {device_name()}')
+        catch_signals(at_end, self._signals)
+        self.folder.begin(self._resuming, self.steps, self.steps_per_epoch)
+        self.train_writer = SummaryWriter(self.folder.path, self.steps_per_epoch, resumed_at=self.steps)
+        at_end.callback(self.train_writer.close)
+        if self.steps == 0:
+            self.train_writer.add_event(graph_def=graph_def.SerializeToString())
+            self.train_writer.add_settings(vars(self.args))
+            self._display(examples(images, is_sorted=self.args.dataset in ('mnist_5k', 'pictures')),
+                          math.isqrt(math.prod(images.shape[1:])), 'real_samples', 'real_samples', 0)
+        # The last of all: a start that fails before leaves nothing that would have to be resumed or replaced.
+        write_settings(self.folder.path, self.model, self.args, data_print)
+        self.print(f'computing on: {"GPU 0" if has_gpu() else "CPU"}')
         # A bar in a terminal; nothing elsewhere, where the lines of the log are enough (disable=None).
         self._bar = at_end.enter_context(tqdm(
             total=self.args.epochs * self.steps_per_epoch, initial=self.steps, unit=' steps', disable=None,
             dynamic_ncols=True, smoothing=0.05))
         self._saved_at = time.monotonic()
-        self._timed_from = self.steps, self._saved_at
+        self._began_at = self.steps, self._saved_at
         return sess
 
     def _restore(self):
         """Load the requested checkpoint, or else the newest good one, or that of --start-from."""
-        def load(directory, epoch=None):
-            return checkpoints.load(self._saver, self._sess, tf.global_variables(), directory, epoch)
-
+        load = functools.partial(checkpoints.load, self._saver, self._sess, tf.global_variables())
         if self._resuming and (self.args.resume_from or checkpoints.list_checkpoints(self.folder.checkpoints)):
             loaded = load(self.folder.checkpoints, self.args.resume_from)
             self.steps = self._saved_steps = loaded.epoch * self.steps_per_epoch + loaded.step_in_epoch
@@ -207,17 +193,18 @@ class TrainingRun:
     # Stopping and saving
 
     def _stop_if_requested(self):
-        if self._stop_request.number:
-            self.print(f'\n{signal.Signals(self._stop_request.number).name}: saving before the end')
-        if self._stop_request.number or self.args.max_steps and self.steps >= self.args.max_steps:
+        if self._signals:
+            self.print(f'\n{signal.Signals(self._signals[0]).name}: saving before the end')
+        if self._signals or self.args.max_steps and self.steps >= self.args.max_steps:
             raise _StopTraining
 
     def _save(self):
         if not self._sess.run(self._all_finite):
             self._not_finite('a variable is not a finite number')
-        with self.folder.writing():
-            saved = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch, self.step_in_epoch)
-        checkpoints.delete_old(self.folder.checkpoints, self.args.keep_last, self.args.keep_every)
+        saved = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch, self.step_in_epoch)
+        found = checkpoints.list_checkpoints(self.folder.checkpoints)
+        checkpoints.prune(self.folder.checkpoints, keep=found[-self.args.keep_last:] + [
+            kept for kept in found if kept.step_in_epoch == 0 and kept.epoch % self.args.keep_every == 0])
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
             self.print(f'saved {saved.path} (step {self.steps})')
@@ -226,18 +213,19 @@ class TrainingRun:
         raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
                         'resuming would diverge again: start again, with a smaller learning rate, say', exit_status=1)
 
-    def _display(self, images, image_size, name):
-        png = images_as_png(images, image_size)
-        self.folder.write_picture(name, png)
+    def _display(self, images, image_size, name, tag, step):
+        """Draw the grid as samples/NAME.png, and for TensorBoard."""
+        with atomic_file(os.path.join(self.folder.samples, name + '.png')) as unfinished:
+            display_images(images, image_size, save_to=unfinished)
+            with open(unfinished, 'rb') as file:
+                self.train_writer.add_picture(tag, file.read(), step)
         if self.args.show:
             display_images(images, image_size)
-        return png
 
     def _finish(self):
         with contextlib.suppress(OSError):
             self._bar.close()
-        with self.folder.writing():
-            plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
+        plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         logdir = shlex.quote(self.args.logdir)
         self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs, {self.step_in_epoch} steps.\n'

@@ -33,11 +33,6 @@ TILE = N_POINTS + 1 - TAPS  # outputs from one set of points
 MIN_CHANNELS = 16  # of the larger image; below, the matrix products are too thin to gain
 
 
-def is_direct():
-    """Whether all is left to TensorFlow's own operations, as GAN_DIRECT_CONVOLUTION asks for."""
-    return _direct
-
-
 @contextlib.contextmanager
 def direct():
     """Within the `with` all is left to TensorFlow's operations: for a graph to compare with, or to run elsewhere."""
@@ -99,10 +94,7 @@ def _powers(n):
 
 
 def _side(n_blocks):
-    """The filter at all tiles along a side of n_blocks blocks, and as many outputs (Toom and Cook).
-
-    Returns (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) from points to outputs.
-    """
+    """Along a side, by Toom and Cook: (tiles, 6, n_blocks) from blocks to points, (n_blocks, tiles, 6) to outputs."""
     tiles = n_blocks // TILE
     to_points = np.zeros((tiles, N_POINTS, n_blocks + 2))  # a block of padding at each end
     from_points = np.zeros((n_blocks, tiles, N_POINTS))

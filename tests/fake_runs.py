@@ -32,7 +32,7 @@ class FakeRun:
         directory = os.path.join(self.run_dir, 'checkpoints')
         os.makedirs(directory)
         write_json(os.path.join(self.run_dir, 'settings.json'),
-                   {'model': script.MODEL, 'settings': vars(args), 'direct_convolution': True,
+                   {'model': script.MODEL, 'settings': vars(args),
                     'data': {'images': 2, 'data_crc32': 0, 'class_names': list(class_names)}})
 
         with tf.Graph().as_default(), tf.Session() as sess, winograd.direct():  # as in a TrainedModel: the same bits

@@ -48,3 +48,4 @@ def test_forty_examples_of_images_sorted_by_class_show_all_classes():
     labels = np.repeat(np.arange(10), 30)
     assert set(examples(labels, is_sorted=True)) == set(range(10)) and len(examples(labels, is_sorted=True)) == 40
     np.testing.assert_array_equal(examples(labels, is_sorted=False), labels[:40])
+    np.testing.assert_array_equal(examples(np.arange(30), is_sorted=False), [*range(30), *range(10)])

@@ -127,11 +127,7 @@ def test_stopped_by_signals_then_by_max_steps_then_finished_and_prolonged(whole,
 
 
 def test_a_finished_run_is_not_changed_and_is_prolonged_as_it_was(whole, copied):
-    """Even where it was begun with other convolutions, which is reported."""
-    settings = copied / 'settings.json'
-    settings.write_text(settings.read_text().replace('"direct_convolution": false', '"direct_convolution": true'))
-    result = run(SCRIPT, '--resume', '--logdir', copied.parent)
-    assert result.status == 0 and 'GAN_DIRECT_CONVOLUTION' in result.err and result.err.count('\n') == 1, result.err
+    assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent))
     assert_same_run(copied, whole)
     # The run had --keep-last 2 --keep-every 2: the defaults would delete what it has kept.
     assert_ran(run(SCRIPT, '--resume', '--logdir', copied.parent, '--epochs', EPOCHS + 1))
@@ -205,7 +201,6 @@ def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(cop
         path.write_text('mine')
     before = tree(copied)
     start = SCRIPT, *settings, '--overwrite', '--logdir', copied.parent, '--epochs', 1, '--batch-size'
-    assert_refused(run(*start, 8, '--data-dir', write_mnist(tmp_path / 'few', images=30)), '30 images', '40')
     assert_refused(run(*start, 161), '161', '160')
     if os.name == 'posix':
         interrupted = run(*start, 40, before=(at_change, 'mnist.npz', signal.SIGINT, ['open']))

@@ -173,7 +173,7 @@ def test_checkpoints_that_a_training_prunes_meanwhile(copy, monkeypatch):
 
 def test_what_is_not_there_or_of_another_network(copy, refused):
     refused('dcgan', 'dcgan', copy[0])
-    refused('1, 2, 3', 'vanilla --checkpoint 9', copy[0])
+    refused('epoch_0003', 'vanilla --checkpoint 9', copy[0])
     settings = copy[1].parent / 'settings.json'
     settings.write_text(settings.read_text().replace(f'"noise_size": {NOISE_SIZE}', '"noise_size": 6'))
     refused('epoch_0003', 'vanilla', copy[0])

@@ -1,5 +1,6 @@
 """Where and how a script is started: odd names, other folders, a notebook, a terminal that is closed."""
 
+import contextlib
 import os
 import runpy
 import shlex
@@ -11,10 +12,10 @@ import pytest
 from runs import assert_ran, checkpoint_names, run, write_mnist
 
 from common import TrainingRun, training_parser, winograd
-from common.signals import SIGNALS, StopRequest
 from common.random_streams import random_stream
 from common.scripts import ROOT
 from common.tensorflow1 import bfloat16_missing
+from common.training_run import SIGNALS, catch_signals
 
 SCRIPT = 'cgan.py'
 
@@ -52,7 +53,7 @@ def test_started_as_a_reader_does_and_continued_by_the_printed_command(tmp_path)
 def test_the_environment_chooses_the_convolutions(monkeypatch):
     for setting, direct in ('', False), ('0', False), ('1', True):
         monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', setting)
-        assert runpy.run_path(winograd.__file__)['is_direct']() == direct
+        assert runpy.run_path(winograd.__file__)['_direct'] == direct
 
 
 def test_a_notebook_is_left_as_it_was(data, tmp_path):
@@ -93,19 +94,21 @@ def test_the_signals_that_stop_a_second_ctrl_c_and_nohup():
     before = {number: signal.getsignal(number) for number in SIGNALS}
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU} == set(SIGNALS)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    request = StopRequest()
     try:
-        with request.caught():
+        caught = []
+        with contextlib.ExitStack() as until:
+            catch_signals(until, caught)
             for number in SIGNALS:
                 os.kill(os.getpid(), number)
-                assert request.number == number
+            assert caught == SIGNALS
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with (request := StopRequest()).caught():
+        with contextlib.ExitStack() as until:
+            catch_signals(until, caught := [])
             os.kill(os.getpid(), signal.SIGHUP)
-            assert request.number is None
+            assert caught == []
         assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
     finally:
         for number, handler in before.items():
