@@ -177,7 +177,7 @@ def test_refused(copied, settings, tmp_path):
         assert tree(copied) == before
 
     check(*settings, words=['--resume', '--overwrite', '--logdir'])
-    check('--resume-from', 3, '--epochs', 9, words=['2, 4, 5, 6'])
+    check('--resume-from', 3, '--epochs', 9, words=['epoch_0004, epoch_0005'])
     check('--resume', '--batch-size', 9, '--seed', 1, '--g-learning-rate', 0.001, '--split', 'train', '--epochs', 9,
           '--data-dir', write_mnist(tmp_path / 'data', images=161),
           words=['batch_size', 'seed', 'g_learning_rate', 'split', 'images', 'data_crc32', '--data-dir'])
