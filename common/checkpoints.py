@@ -59,11 +59,13 @@ def load(saver, sess, variables, directory, epoch=None):
                 saver.restore(sess, os.path.join(checkpoint.path, _PREFIX))
                 return checkpoint
             except (tf.errors.OpError, ValueError, RuntimeError) as error:  # the last two are load_checkpoint's
+                if checkpoint not in list_checkpoints(directory):  # a training that goes on has deleted it meanwhile
+                    continue
                 damage = f'{checkpoint.path} is damaged ({one_line(error)})'
                 if epoch is not None:
                     raise UserError(f'{damage}: choose another epoch')
                 print(damage, file=sys.stderr, flush=True)
-        tried = found  # a training that goes on may have deleted them all meanwhile: look again
+        tried = found  # there may be newer ones by now: look again
     of_epoch = '' if epoch is None else f' of epoch {epoch}'
     raise UserError(f'there is no usable checkpoint{of_epoch} in {directory}, which holds '
                     f'{", ".join(checkpoint.name for checkpoint in found) or "none"}: choose another epoch or run, or '
@@ -76,9 +78,9 @@ def _check_shapes(checkpoint, variables):
     for variable in variables:
         name, shape = variable.op.name, variable.shape.as_list()
         if saved.get(name) != shape:
-            raise UserError(f'{checkpoint.path} does not fit the networks of today ({name} is '
-                            f'{saved.get(name, "missing")} instead of {shape}): undo the edit, or train the new '
-                            'networks in another --logdir or with --overwrite')
+            raise UserError(f'{checkpoint.path} does not fit these networks ({name} is {saved.get(name, "missing")} '
+                            f'instead of {shape}): it is of another model or of other settings, or the networks have '
+                            'been edited')
 
 
 def save(saver, sess, directory, epoch, step_in_epoch):

@@ -67,6 +67,9 @@ class TrainingRun:
             raise UserError(bfloat16_missing())
         if not self._resuming:  # otherwise parse_arguments has read the settings of the run
             self.folder.check(args.overwrite)
+            if args.start_from and not checkpoints.list_checkpoints(os.path.join(args.start_from, 'checkpoints')):
+                raise UserError(f'--start-from {args.start_from} is no folder of a run, such as logdir/dcgan, that has '
+                                'a checkpoint')
         args.dataset = available_dataset(args.data_dir, args.dataset)
 
     @property
@@ -228,7 +231,8 @@ class TrainingRun:
         plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         logdir = shlex.quote(self.args.logdir)
-        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs, {self.step_in_epoch} steps.\n'
+        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
+                   f'{f" and {self.step_in_epoch} steps" if self.step_in_epoch else ""}.\n'
                    f'  pictures: {self.folder.samples}\n'
                    f'  curves:   {os.path.join(self.folder.path, "losses.png")}\n'
                    f'  model:    {checkpoints.list_checkpoints(self.folder.checkpoints)[-1].path}\n'
