@@ -79,8 +79,8 @@ def _check_shapes(checkpoint, variables):
         name, shape = variable.op.name, variable.shape.as_list()
         if saved.get(name) != shape:
             raise UserError(f'{checkpoint.path} does not fit these networks ({name} is {saved.get(name, "missing")} '
-                            f'instead of {shape}): it is of another model or of other settings, or the networks have '
-                            'been edited')
+                            f'instead of {shape}): it is of another model or other settings, or the networks have '
+                            'been edited: undo that, or train the new ones with another --logdir')
 
 
 def save(saver, sess, directory, epoch, step_in_epoch):
