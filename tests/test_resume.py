@@ -280,7 +280,7 @@ def _edit_a_layer():
 
 def test_a_layer_that_was_edited(copied):
     before = tree(copied)
-    assert_refused(run(SCRIPT, '--resume', '--logdir', copied.parent, before=[_edit_a_layer]), LAST, '--overwrite')
+    assert_refused(run(SCRIPT, '--resume', '--logdir', copied.parent, before=[_edit_a_layer]), LAST, '--logdir')
     assert tree(copied) == before
 
 
