@@ -66,10 +66,9 @@ def load(saver, sess, variables, directory, epoch=None):
                     raise UserError(f'{damage}: choose another epoch')
                 print(damage, file=sys.stderr, flush=True)
         tried = found  # there may be newer ones by now: look again
-    of_epoch = '' if epoch is None else f' of epoch {epoch}'
-    raise UserError(f'there is no usable checkpoint{of_epoch} in {directory}, which holds '
-                    f'{", ".join(checkpoint.name for checkpoint in found) or "none"}: choose another epoch or run, or '
-                    'train again, with --overwrite')
+    raise UserError(f'there is no usable checkpoint{"" if epoch is None else f" of epoch {epoch}"} in {directory}, '
+                    f'which holds {", ".join(checkpoint.name for checkpoint in found) or "none"}: choose another epoch '
+                    'or run, or train again, with --overwrite')
 
 
 def _check_shapes(checkpoint, variables):

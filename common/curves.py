@@ -75,13 +75,12 @@ class SummaryWriter:
 
 
 def read_losses(run_dir):
-    """The rows of losses.csv: [{'step': int, 'epoch': int, name of each scalar: float}] in the order of the steps."""
+    """The rows of losses.csv, [{'step': float, 'epoch': float, name of each scalar: float}], in their order."""
     file = os.path.join(run_dir, 'losses.csv')
     if not os.path.exists(file):
         return []
     with open(file, encoding='utf-8') as lines:
-        return [{name: int(text) if name in ('step', 'epoch') else float(text) for name, text in row.items()}
-                for row in csv.DictReader(lines)]
+        return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(lines)]
 
 
 def cut_losses(run_dir, steps):

@@ -22,4 +22,3 @@ def one_line(error):
     else:
         text = getattr(error, 'strerror', None) or str(error)
     return ' '.join(text.split())[:300] or type(error).__name__
-

@@ -2,8 +2,7 @@
 
 Same names, arguments and meaning as the chapter's wrappers around `tf.layers`, which need an old Keras (`tf_keras`)
 today. All weights start from a normal distribution with mean 0 and standard deviation 0.02 (chapter, sections "Vanilla
-GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases from 0. Inside a
-`tf.variable_scope(..., reuse=tf.AUTO_REUSE)` a second call of a network finds the variables of the first.
+GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases from 0.
 """
 
 import zlib

@@ -11,11 +11,5 @@ PURPOSES = ('shuffle', 'noise', 'code', 'sample', 'evaluation')
 
 
 def random_stream(seed, purpose, index=0):
-    """A generator of random numbers for one purpose.
-
-    @param seed: the run's seed, an integer of at least 0
-    @param purpose: one of PURPOSES
-    @param index: the epoch for 'shuffle', the step for 'noise' and 'code'
-    @return: np.random.Generator, always in the same state for the same arguments
-    """
+    """A np.random.Generator for one of PURPOSES; index: the epoch for 'shuffle', the step for 'noise' and 'code'."""
     return np.random.default_rng([seed, PURPOSES.index(purpose), index])

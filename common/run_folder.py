@@ -90,9 +90,6 @@ class RunFolder:
             self.check(overwrite=False)  # a checkpoint that could not be deleted would be taken for the new run's
 
 
-# Settings
-
-
 def read_settings(run_dir):
     """{'model': name, 'settings': {argument: value}, 'data': from `fingerprint`}; UserError where there is none."""
     try:

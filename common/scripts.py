@@ -5,11 +5,7 @@ import inspect
 import os
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of the scripts
-SCRIPTS = {'vanilla': 'vanilla_gan',
-           'dcgan': 'dcgan',
-           'cgan': 'cgan',
-           'infogan': 'infogan',
-           'conv_cgan': 'conv_cgan'}
+SCRIPTS = {'vanilla': 'vanilla_gan', 'dcgan': 'dcgan', 'cgan': 'cgan', 'infogan': 'infogan', 'conv_cgan': 'conv_cgan'}
 
 
 def load_script(model):

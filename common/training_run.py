@@ -26,8 +26,7 @@ from common.scripts import SCRIPTS
 from common.tensorflow1 import bfloat16_missing, has_gpu, session_config
 
 # Ctrl-C; a terminal that is closed; and what batch queues send before the time is up.
-SIGNALS = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGXCPU')
-           if hasattr(signal, name)]
+SIGNALS = [number for number in signal.Signals if number.name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGXCPU')]
 
 
 def catch_signals(until, caught):
@@ -192,8 +191,6 @@ class TrainingRun:
             self.print(f'starting from {load(os.path.join(self.args.start_from, "checkpoints")).path}')
         elif self._resuming:
             self.print('no checkpoint was saved yet: starting from the first step')
-
-    # Stopping and saving
 
     def _stop_if_requested(self):
         if self._signals:

@@ -8,8 +8,7 @@ a third off the step, with the same result up to float rounding:
 2. Along one side, 4 neighbouring outputs of 3 taps depend on 6 inputs. They are coefficients of a product of
    polynomials: evaluate both factors at 6 points, multiply point by point, interpolate. That is 6 multiplications
    instead of 12, in two dimensions 36 instead of 144. Evaluation and interpolation are constant matrices.
-3. At each point the sum over the channels is a matrix product. The kernel is brought to the points for each batch anew,
-   so batches below 32 images lose.
+3. At each point the sum over the channels is a matrix product. Batches below 32 images lose, by the kernel's transform.
 
 `GAN_DIRECT_CONVOLUTION=1` in the environment, or a GPU, leaves everything to TensorFlow's own operations.
 """
