@@ -9,7 +9,7 @@ from common.scripts import generator_inputs
 from evaluation import classifier, metrics
 from evaluation.classifier import logits_and_features, progress
 from evaluation.results import FID
-from sampling.inputs import random_inputs
+from sampling.trained_model import random_inputs
 
 N_VALIDATION = 1000  # training images, known to model and classifier, that choose the bandwidth of the Parzen window
 BANDWIDTHS = np.round(np.logspace(-1, 0, 21), 3)

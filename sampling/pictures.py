@@ -1,9 +1,11 @@
-"""What sample.py writes: pictures, animations, arrays and folders of single images, each whole or not at all."""
+"""What sample.py reads and writes: noise; pictures, animations, arrays and single images, each whole or not at all."""
 
 import contextlib
 import glob
 import os
 import re
+import zipfile
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -16,7 +18,32 @@ import tensorflow.compat.v1 as tf
 
 MAX_SIDE = 16384  # pixels; 256 MB for a square picture
 _WHITE = 255
-_CAPTION_HEIGHT = 24  # pixels
+
+
+class Inputs(NamedTuple):
+    """What to draw: noise z (N, noise_size), and the condition as `TrainedModel.generate` takes it, or None.
+
+    rows, columns: of images, the last row may be short. z_end: where an animated interpolation takes z, or None.
+    """
+
+    rows: int
+    columns: int
+    z: np.ndarray
+    condition: np.ndarray
+    z_end: np.ndarray
+
+
+def read_noise(file, noise_size, at_least):
+    """Noise vectors, float64 (N, noise_size), from a file of numpy.save or `z` of one of --npz."""
+    try:
+        content = np.load(file, allow_pickle=False)
+        z = np.asarray(content if isinstance(content, np.ndarray) else content['z'])
+        if z.dtype.kind not in 'fiu' or z.shape[1:] != (noise_size,) or len(z) < at_least or not np.isfinite(z).all():
+            raise ValueError(f'{z.dtype}, {z.shape}')
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f'--z {file} cannot be used ({one_line(error)}): save {at_least} or more vectors of '
+                        f'{noise_size} finite numbers with numpy.save')
+    return z.astype(np.float64)
 
 
 def to_uint8(images):
@@ -30,10 +57,7 @@ def enlarge(picture, scale):
 
 
 def draw(trained, inputs, scale):
-    """The images in rows without gaps, uint8 (height, width); what is missing in the last row is white.
-
-    scale: height and width of the square that each pixel becomes. Raises UserError where it gets too large.
-    """
+    """The images in rows without gaps, uint8 (height, width), a short last row with white; UserError if too large."""
     rows, columns, size = inputs.rows, inputs.columns, trained.image_size
     if max(rows, columns) * size * scale > MAX_SIDE:
         raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
@@ -82,7 +106,7 @@ def write_gif(path, frames, notes):
     """Write an animation that repeats for ever. frames: (caption, uint8 (height, width)), ..."""
     images = []
     for caption, picture in frames:
-        image = Image.fromarray(np.pad(picture, ((_CAPTION_HEIGHT, 0), (0, 0)), constant_values=_WHITE))
+        image = Image.fromarray(np.pad(picture, ((24, 0), (0, 0)), constant_values=_WHITE))  # room for the caption
         ImageDraw.Draw(image).text((4, 2), caption, fill=0, font_size=16)
         images.append(image)
     images[0].save(path, format='GIF', save_all=True, append_images=images[1:], loop=0, duration=150,
@@ -103,14 +127,13 @@ def write_npz(path, trained, seed, inputs):
 
 def write_files(folder, trained, inputs, scale, notes):
     """Each image as a PNG of its own, named by its number and its class, or its category where it has codes."""
-    names = [''] * len(inputs.z)
-    if trained.n_classes:
-        numbers = inputs.condition[:, trained.n_cont:].argmax(axis=1)
-        names = ['_' + in_a_file_name(f'category{number}' if trained.n_cont else trained.class_names[number])
-                 for number in numbers]
     images = to_uint8(trained.generate(inputs.z, inputs.condition))
-    for i, (image, name) in enumerate(zip(tqdm(images, unit=' images', disable=None, delay=1), names)):
-        write_png(os.path.join(folder, f'{i:05}{name}.png'), enlarge(image, scale), notes)
+    for i, image in enumerate(tqdm(images, unit=' images', disable=None, delay=1)):
+        name = f'{i:05}'
+        if trained.n_classes:
+            number = inputs.condition[i, trained.n_cont:].argmax()
+            name += '_' + in_a_file_name(f'category{number}' if trained.n_cont else trained.class_names[number])
+        write_png(os.path.join(folder, f'{name}.png'), enlarge(image, scale), notes)
 
 
 def in_a_file_name(text):
