@@ -17,13 +17,12 @@ from common.files import atomic_file
 import tensorflow.compat.v1 as tf
 
 MAX_SIDE = 16384  # pixels; 256 MB for a square picture
-_WHITE = 255
 
 
 class Inputs(NamedTuple):
-    """What to draw: noise z (N, noise_size), and the condition as `TrainedModel.generate` takes it, or None.
+    """What to draw in a grid: noise z (N, noise_size), and the condition as for `TrainedModel.generate`, or None.
 
-    rows, columns: of images, the last row may be short. z_end: where an animated interpolation takes z, or None.
+    z_end: where an animated interpolation takes z, or None.
     """
 
     rows: int
@@ -62,7 +61,7 @@ def draw(trained, inputs, scale):
     if max(rows, columns) * size * scale > MAX_SIDE:
         raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
                         'smaller --scale')
-    grid = np.full((rows * columns, size, size), _WHITE, np.uint8)
+    grid = np.full((rows * columns, size, size), 255, np.uint8)
     grid[:len(inputs.z)] = to_uint8(trained.generate(inputs.z, inputs.condition))
     grid = grid.reshape(rows, columns, size, size).swapaxes(1, 2)
     return enlarge(grid.reshape(rows * size, columns * size), scale)
@@ -70,28 +69,23 @@ def draw(trained, inputs, scale):
 
 def animate_epochs(run_dir):
     """The frames of `write_gif` from the pictures that the training drew after each epoch."""
-    files = glob.glob(os.path.join(glob.escape(run_dir), 'samples', 'epoch_*.png'))
+    files = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'samples', 'epoch_*.png')))
     if len(files) < 2:
         raise UserError(f'--animate needs the pictures of two epochs, {run_dir} has {len(files)}: train for longer')
-    frames = []
-    for file in sorted(files):
-        with Image.open(file) as image:
-            frames.append((os.path.basename(file).removesuffix('.png'), np.array(image.convert('L'))))
-    return frames + 10 * frames[-1:]
+    return [(os.path.basename(file).removesuffix('.png'), np.array(Image.open(file).convert('L')))
+            for file in files + 10 * files[-1:]]
 
 
 def animate_inputs(args, trained, inputs, scale):
     """The frames of `write_gif`: the first continuous code, or the noise, moves there and back."""
     there = np.linspace(-3, 3, 13) if args.traversal else np.linspace(0, 1, args.interpolate)
-    frames = []
     for value in (*there, *there[-2:0:-1]):
         if args.traversal:
             inputs.condition[:, 0] = value
-            frames.append((f'continuous code {value:+.1f}', draw(trained, inputs, scale)))
+            yield f'continuous code {value:+.1f}', draw(trained, inputs, scale)
         else:
             z = (1 - value) * inputs.z + value * inputs.z_end
-            frames.append((f'{value:.0%} of the way', draw(trained, inputs._replace(z=z), scale)))
-    return frames
+            yield f'{value:.0%} of the way', draw(trained, inputs._replace(z=z), scale)
 
 
 def write_png(path, picture, notes):
@@ -106,7 +100,7 @@ def write_gif(path, frames, notes):
     """Write an animation that repeats for ever. frames: (caption, uint8 (height, width)), ..."""
     images = []
     for caption, picture in frames:
-        image = Image.fromarray(np.pad(picture, ((24, 0), (0, 0)), constant_values=_WHITE))  # room for the caption
+        image = Image.fromarray(np.pad(picture, ((24, 0), (0, 0)), constant_values=255))  # room for the caption
         ImageDraw.Draw(image).text((4, 2), caption, fill=0, font_size=16)
         images.append(image)
     images[0].save(path, format='GIF', save_all=True, append_images=images[1:], loop=0, duration=150,
@@ -143,10 +137,7 @@ def in_a_file_name(text):
 
 @contextlib.contextmanager
 def writing(path, whole=atomic_file):
-    """Gives a name to write to, which becomes `path` when all is written; otherwise `path` is as it was.
-
-    whole: atomic_file or atomic_folder. Raises UserError where it cannot be written.
-    """
+    """As `whole`, atomic_file or atomic_folder, with a line on what was written, or UserError where it cannot be."""
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with whole(path) as unfinished:

@@ -1,9 +1,6 @@
-"""Pretrained generators: pretrained/MODEL.npz, for images within seconds and without any training.
+"""Write the generator of a run that evaluate.py has measured to pretrained/MODEL.npz (see pretrained/README.md):
 
     python -m sampling.pretrained MODEL
-
-writes the file from a run that evaluate.py has measured; pretrained/README.md
-says what is in it.
 """
 
 import argparse
@@ -27,7 +24,7 @@ def main(argv=None):
     args = command.parse_args(argv)
     trained = load_model(args)
     evaluation = trained.evaluation()
-    if evaluation is None:
+    if not evaluation:
         raise UserError(f'{trained.source} has not been measured: '
                         f'run python evaluate.py {args.model} --checkpoint {trained.epoch} first')
     # Not where the data and checkpoints are on this machine; the settings are in the file once already.

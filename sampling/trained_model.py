@@ -118,34 +118,28 @@ class TrainedModel:
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
 
     def take(self, weights, source):
-        """Take the weights {name: array} of a pretrained generator from the file `source`; it recognizes no codes.
-
-        Raises KeyError or ValueError where they are of other networks.
-        """
+        """Take the weights {name: array} of a generator, from `source`; KeyError or ValueError if of other networks."""
         with self._sess.graph.as_default():
             self._sess.run([variable.initializer for variable in self._of_generator],
                            {variable.initial_value: weights[variable.op.name] for variable in self._of_generator})
         self.name, self.source, self.epoch = 'pretrained', source, self.saved['epoch']
 
     def evaluation(self):
-        """What evaluate.py found of these weights, a dict; None where it has not measured them."""
+        """What evaluate.py found of these weights, a dict, empty where it has not measured them."""
         if self.name == 'pretrained':
             return self.saved['evaluation']
         file = os.path.join(self.source, 'evaluation.json')
         if not os.path.exists(file):
-            return None
+            return {}
         with open(file, encoding='utf-8') as content:
             return json.load(content)
 
     def class_order(self):
-        """The numbers of the classes that it draws, and their names; InfoGAN's categories as evaluate.py orders them.
-
-        They come in the order of the classes that evaluate.py has found for them, or as 0, 1, 2, ...
-        """
+        """The classes' numbers and names; InfoGAN's categories in the order of the classes that evaluate.py found."""
         numbers = np.arange(self.n_classes)
         if not self.n_cont:
             return numbers, self.class_names
-        found = self.evaluation() or {}
+        found = self.evaluation()
         if 'category_to_class' not in found:  # or the data have no classes
             print('evaluate.py has not found yet which class each category stands for: they are drawn as 0, 1, 2, ...')
             return numbers, [f'category {number}' for number in numbers]
@@ -181,8 +175,7 @@ class TrainedModel:
         images: at least 128, (N, 32, 32) in [-1, 1]. Returns the mean of the continuous codes (N, n_cont) and the
         logits of the category (N, n_classes), both float32.
         """
-        # With statistics of batches of 128 to 255 images from all over them, as in training: the moving averages mix
-        # real and generated ones.
+        # Statistics of batches of 128 to 255, as in training: the moving averages mix real and generated images.
         images = images[..., None]
         n_batches = max(len(images) // _RECOGNIZED_AT_ONCE, 1)
         found = [np.empty((len(images), codes.shape[1]), np.float32) for codes in self._codes]
