@@ -57,7 +57,7 @@ def train(images, labels, n_classes):
         with tf.Session(graph=graph, config=config) as sess:
             sess.run(tf.global_variables_initializer())
             steps = EPOCHS * (len(images) // BATCH_SIZE)
-            rates = iter(LEARNING_RATE * (1 - np.arange(steps) / steps))
+            rates = iter(LEARNING_RATE * (1 - np.arange(steps) / steps))  # to 0, so the weights settle
             for epoch in range(EPOCHS):
                 batches = gen_batches_label(images, labels, BATCH_SIZE, seed=random_stream(SEED, 'shuffle', epoch))
                 losses = [sess.run([loss, optimize], {x: _scale(batch_x), y: batch_y, learning_rate: next(rates)})[0]
@@ -93,8 +93,9 @@ def load_or_train(cache_dir, images, labels, n_classes):
     """The weights from `train`, from a file in cache_dir for just these data; UserError where it cannot be written."""
     data = zlib.crc32(labels.tobytes(), zlib.crc32(images.tobytes()))
     path = os.path.join(cache_dir, f'classifier-{VERSION}-{n_classes}-{data:08x}.npz')
-    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as content:  # damaged in one of a dozen ways
-        return dict(content)
+    with contextlib.suppress(Exception):  # it is not there, or damaged in one of a dozen ways
+        with np.load(path, allow_pickle=False) as content:
+            return dict(content)
     progress(f'training the classifier on {len(images):,} images')
     weights = train(images, labels, n_classes)
     with writing(path) as unfinished, open(unfinished, 'wb') as file:

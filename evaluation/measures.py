@@ -19,8 +19,8 @@ MIN_IMAGES = 128  # the batch of the classifier, and what InfoGAN's discriminato
 class Evaluation:
     """Measures models; `real` has the measures of real images, {name: (value, standard error)}.
 
-    train_split, test_split: (images, labels) as from `load_split`; of one class, no classifier is needed. cache_dir: it
-    is kept there. seed: of noise and codes. score: its name. Raises UserError where there are too few images.
+    train_split, test_split: (images, labels) as from `load_split`; with one class there is no classifier. cache_dir:
+    where it is kept. seed: of noise and codes. score: the name of its score. Raises UserError for too few images.
     """
 
     def __init__(self, train_split, test_split, cache_dir, n_samples=10000, seed=0, score='MNIST score'):

@@ -39,7 +39,7 @@ def correlation(x, y):
 def jackknife(metric, *samples):
     """The number `metric(*samples)`, and its standard error by the jackknife (Efron & Tibshirani 1993, ch. 11).
 
-    20 groups of the rows, dealt at random but always alike, are left out in turn; the error is sqrt(19 variance).
+    Of 20 groups of rows, dealt at random but always alike, each is left out in turn; the error is sqrt(19 variance).
     """
     groups = [np.random.default_rng(0).permutation(len(sample)) % 20 for sample in samples]
     values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups))) for left_out in range(20)]
@@ -49,7 +49,7 @@ def jackknife(metric, *samples):
 def classifier_score(logits):
     """exp(E KL(p(y|x) || p(y))) of logits (N, classes), from 1 (worst) to the number of classes.
 
-    Salimans et al. 2016, "Improved techniques for training GANs", with another classifier than Inception.
+    The Inception Score (Salimans et al. 2016, "Improved techniques for training GANs") with another classifier.
     """
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
@@ -89,14 +89,14 @@ def _square_root(covariance):
 def precision_and_recall(generated, real):
     """Percentage of generated images among real ones, and of real images among generated ones, each with its error.
 
-    Of features (N, d) and (M, d): among the others is what is no further from one of them than its third neighbour is.
-    Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models".
+    Of features (N, d) and (M, d): an image is among the others where it is no further from one of them than that one's
+    third nearest of its own kind. Kynkäänniemi et al. 2019, "Improved precision and recall metric".
     """
     return percentage(_are_among(generated, real)), percentage(_are_among(real, generated))
 
 
 def _are_among(points, others):
-    reach = np.concatenate([np.partition(distances, 3, axis=1)[:, 3]  # the first is a point itself
+    reach = np.concatenate([np.partition(distances, 3, axis=1)[:, 3]  # the nearest is the point itself
                             for distances in squared_distances(others, others)])
     return np.concatenate([(distances <= reach).any(axis=1) for distances in squared_distances(points, others)])
 
@@ -151,8 +151,7 @@ def best_assignment(confusion):
 def categorical_information(logits, codes):
     """Lower bound H(c) + E log q(c|x), with its error, of the mutual information of a uniform category and the images.
 
-    logits (N, categories): q's, on images generated with `codes` (N,). At most log(categories), below 0 where q
-    misleads. Chen et al. 2016, equation 5.
+    logits (N, categories): q's, on images generated with `codes` (N,). At most log(categories). Chen et al. 2016, (5).
     """
     log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
     return mean_and_error(np.log(logits.shape[1]) + log_q)

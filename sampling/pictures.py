@@ -40,8 +40,7 @@ def read_noise(file, noise_size, at_least):
         if z.dtype.kind not in 'fiu' or z.shape[1:] != (noise_size,) or len(z) < at_least or not np.isfinite(z).all():
             raise ValueError(f'{z.dtype}, {z.shape}')
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f'--z {file} cannot be used ({one_line(error)}): save {at_least} or more vectors of '
-                        f'{noise_size} finite numbers with numpy.save')
+        raise UserError(f'--z {file} must have {at_least} or more vectors of {noise_size} numbers ({one_line(error)})')
     return z.astype(np.float64)
 
 
@@ -56,11 +55,10 @@ def enlarge(picture, scale):
 
 
 def draw(trained, inputs, scale):
-    """The images in rows without gaps, uint8 (height, width), a short last row with white; UserError if too large."""
+    """The images without gaps, uint8 (height, width), white where the last row is short; UserError if too large."""
     rows, columns, size = inputs.rows, inputs.columns, trained.image_size
     if max(rows, columns) * size * scale > MAX_SIDE:
-        raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
-                        'smaller --scale')
+        raise UserError(f'a side would have more than {MAX_SIDE} pixels: draw fewer images, or choose a smaller --scale')
     grid = np.full((rows * columns, size, size), 255, np.uint8)
     grid[:len(inputs.z)] = to_uint8(trained.generate(inputs.z, inputs.condition))
     grid = grid.reshape(rows, columns, size, size).swapaxes(1, 2)

@@ -176,12 +176,11 @@ class TrainedModel:
         logits of the category (N, n_classes), both float32.
         """
         # Statistics of batches of 128 to 255, as in training: the moving averages mix real and generated images.
-        images = images[..., None]
         n_batches = max(len(images) // _RECOGNIZED_AT_ONCE, 1)
         found = [np.empty((len(images), codes.shape[1]), np.float32) for codes in self._codes]
         for i in range(n_batches):
             found[0][i::n_batches], found[1][i::n_batches] = self._sess.run(
-                self._codes, {self._gan.X_real: images[i::n_batches]})
+                self._codes, {self._gan.X_real: images[i::n_batches, ..., None]})
         return tuple(found)
 
     def export(self, directory):
