@@ -58,7 +58,7 @@ def draw(trained, inputs, scale):
     """The images without gaps, uint8 (height, width), white where the last row is short; UserError if too large."""
     rows, columns, size = inputs.rows, inputs.columns, trained.image_size
     if max(rows, columns) * size * scale > MAX_SIDE:
-        raise UserError(f'a side would have more than {MAX_SIDE} pixels: draw fewer images, or choose a smaller --scale')
+        raise UserError(f'a side would have over {MAX_SIDE} pixels: draw fewer images, or choose a smaller --scale')
     grid = np.full((rows * columns, size, size), 255, np.uint8)
     grid[:len(inputs.z)] = to_uint8(trained.generate(inputs.z, inputs.condition))
     grid = grid.reshape(rows, columns, size, size).swapaxes(1, 2)
