@@ -1,11 +1,10 @@
 """Measure how good a trained model is, in numbers that the literature also gives.
 
-Generated images are compared with the real test images of the data set, whether or not the model was trained on them,
-too: the report says which (--split of the training). Beside each value stands that of real images, below the table what
-it means. Quality and variety need a small classifier, which is trained the first time and then kept in the logdir.
+Generated images are compared with the real test images of the data set; the report says whether the model was trained
+on them, too (--split). Beside each value stands that of real images, below the table what it means. Quality and variety
+need a small classifier, which is trained the first time and then kept in the logdir.
 
-With 10,000 images and two cores it takes about a minute; for models that take labels three, one of which trains a
-classifier on generated images; and two minutes more where the reference classifier has to be trained.
+With 10,000 images and two cores it takes a minute, three for models that take labels, and two more the first time.
 """
 
 import argparse
@@ -20,16 +19,13 @@ from common.files import write_json
 from evaluation.measures import Evaluation
 from evaluation.results import add_results, report, rows_of
 from sampling.pictures import writing
-from sampling.pretrained import load_pretrained
-from sampling.trained_model import add_model_arguments, load_trained_model
+from sampling.trained_model import add_model_arguments, load_model
 
 
 def parser():
     result = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    weights = add_model_arguments(result)
-    weights.add_argument('--all', action='store_true',
-                         help='measure every kept checkpoint: a row of the table for each epoch')
-    weights.add_argument('--pretrained', action='store_true', help='measure the pretrained generator')
+    add_model_arguments(result).add_argument(
+        '--all', action='store_true', help='measure every kept checkpoint: a row of the table for each epoch')
     result.add_argument('--samples', type=number(int, 200), default=10000, metavar='N',
                         help='images to generate; 10 times as many to learn from (default: %(default)s)')
     result.add_argument('--seed', type=number(int, 0, high=2**31 - 1), default=0, metavar='N',
@@ -50,8 +46,7 @@ def main(argv=None):
     for file in (args.json, args.add_to):
         if file and os.path.lexists(file) and not os.path.isfile(file):  # found out before the work of minutes
             raise UserError(f'{file} is there already and is no regular file: choose another')
-    trained = load_pretrained(args.model) if args.pretrained else load_trained_model(
-        args.model, args.logdir, args.checkpoint)
+    trained = load_model(args)
     kept = list_checkpoints(os.path.join(trained.run_dir, 'checkpoints'))
     epochs = [checkpoint.epoch for checkpoint in kept if not checkpoint.step_in_epoch] if args.all else [trained.epoch]
     if not epochs:

@@ -18,10 +18,8 @@ from common.arguments import Parser, run_script
 from common.errors import UserError
 from common.random_streams import random_stream
 from common.scripts import generator_inputs
-from sampling.inputs import category_order
 from sampling.pictures import enlarge, to_uint8, write_png, writing
-from sampling.pretrained import load_pretrained
-from sampling.trained_model import add_model_arguments, load_trained_model
+from sampling.trained_model import add_model_arguments, load_model
 
 N_STRIP = 11  # images
 ELSEWHERE = ('over ssh, pip install tornado and set MPLBACKEND=webagg; in a notebook, pip install ipympl and run '
@@ -42,8 +40,7 @@ class Explorer:
         self.strip = figure.add_axes((0.2, 0.27, 0.65, 0.07)).imshow(np.tile(black, N_STRIP), **grey)
         for shown in self.image, self.strip:
             shown.axes.axis('off')
-        self._order, names = (category_order(trained) if trained.n_cont
-                              else (range(trained.n_classes), trained.class_names))
+        self._order, names = trained.class_order()
         names = [str(name).replace('$', r'\$') for name in names]  # a $ would begin a formula
         self.classes = []
         for i, title in enumerate(('class', 'mixed with')) if trained.n_classes else ():
@@ -106,7 +103,7 @@ class Explorer:
 
 def parser():
     result = Parser(description=f"{__doc__}Without a display: {ELSEWHERE}", formatter_class=RawDescriptionHelpFormatter)
-    add_model_arguments(result).add_argument('--pretrained', action='store_true', help='the generator in pretrained/')
+    add_model_arguments(result)
     return result
 
 
@@ -119,9 +116,7 @@ def main(argv=None):
         figure = plt.figure(args.model, figsize=(8, 7))
     except (ImportError, RuntimeError):  # a backend that does not work here
         raise UserError(f'there is no display to open a window on: {ELSEWHERE}')
-    trained = (load_pretrained(args.model, args.logdir) if args.pretrained
-               else load_trained_model(args.model, args.logdir, args.checkpoint))
-    window = Explorer(trained, figure)
+    window = Explorer(load_model(args), figure)
     plt.show()
     return window
 

@@ -11,14 +11,15 @@ import os
 import shlex
 import sys
 
+import numpy as np
+
 from common.arguments import Parser, number, path, run_script
+from common.errors import UserError
 from common.files import atomic_folder
 from common.random_streams import random_stream
 from common.scripts import generator_inputs, load_script
 from sampling import pictures
-from sampling.inputs import choose_inputs
-from sampling.pretrained import load_pretrained
-from sampling.trained_model import add_model_arguments, load_trained_model
+from sampling.trained_model import add_model_arguments, default_condition, load_model
 
 EXAMPLES = """
 examples:
@@ -44,10 +45,7 @@ carry their command, epoch and seed as text inside the file.
 
 def parser():
     result = Parser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    weights = add_model_arguments(result)
-    weights.add_argument('--pretrained', action='store_true',
-                         help='the generator in pretrained/, instead of one that was trained here')
-
+    add_model_arguments(result)
     subject = result.add_argument_group('what to draw (one of these)').add_mutually_exclusive_group()
     subject.add_argument('--label', '--category', metavar='CLASS',
                          help='cgan, conv_cgan: nothing but this class, by its name or its number: --label 7; '
@@ -55,16 +53,13 @@ def parser():
     subject.add_argument('--digits', metavar='NUMBER',
                          help='cgan, conv_cgan: this number as one strip; any letters that are names of classes')
     subject.add_argument('--traversal', action='store_true',
-                         help='infogan, its default: the categories are the columns, in the order of the classes '
-                              'where evaluate.py has found them; the first continuous code goes from -3 to 3 down '
-                              'the rows; the noise is the same everywhere')
+                         help='infogan, its default: the categories are the columns, in the order of the classes that '
+                              'evaluate.py found; down the rows the first continuous code goes from -3 to 3')
     subject.add_argument('--interpolate', type=number(int, 2, high=500), metavar='STEPS',
-                         help='each row goes from one noise vector to another in STEPS images. The noise is uniform '
-                              'in a cube, so the straight line between two vectors stays where the training has been')
+                         help='each row goes from one noise vector to another in STEPS images, on a straight line')
     result.add_argument('--animate', action='store_true',
-                        help='a GIF: the pictures that the training drew, epoch after epoch; with --traversal the '
-                             'continuous code from -3 to 3 and back, another noise in each row; with --interpolate '
-                             'each image of a grid becomes another and comes back')
+                        help='a GIF: the pictures of the training, epoch after epoch; with --traversal the continuous '
+                             'code from -3 to 3 and back; with --interpolate each image becomes another and comes back')
 
     size = result.add_argument_group('how many, how large, from which noise')
     size.add_argument('--columns', type=number(int, 1, high=500), metavar='N', help='columns of images (default: 10)')
@@ -119,6 +114,58 @@ def parse(argv=None):
     return args
 
 
+def requested_classes(args, trained):
+    """The numbers of the classes that --label or --digits name, a list; [] where neither is given."""
+    classes = {str(number): number for number in range(trained.n_classes)}
+    if not trained.n_cont:
+        classes.update((name, label) for label, name in enumerate(trained.class_names))
+    texts = args.digits or ([args.label] if args.label is not None else [])
+    for text in texts:
+        if text not in classes:
+            raise UserError(f'{text!r} is no class of this {trained.model}: choose from {[*classes]}')
+    return [classes[text] for text in texts]
+
+
+def choose_inputs(args, trained, rng):
+    """The Inputs of all images; their noise is the first draw of `rng`, as in the training's own grid."""
+    requested = requested_classes(args, trained)
+    steps = args.interpolate if args.interpolate and not args.animate else 1  # images side by side
+    columns = args.columns or len(args.digits or '') or (
+        trained.n_classes if args.traversal else steps if steps > 1 else 10)
+    n = args.count or (args.rows * columns if args.rows else len(args.digits or '') or 4 * columns)
+    if args.z:  # an image of each vector, or an interpolation from each to the next
+        own = pictures.read_noise(args.z, trained.args.noise_size, at_least=2 if args.interpolate else 1)
+        n = (len(own) - 1) * steps if args.interpolate else len(own)
+    rows = -(-n // columns)
+    row, column = np.divmod(np.arange(n), columns)
+    way, step = np.divmod(np.arange(n), steps)
+
+    def noise(n_vectors):
+        return rng.uniform(-1, 1, size=(n_vectors, trained.args.noise_size))
+
+    z_end = None
+    if args.interpolate:
+        z, z_end = (own[way], own[way + 1]) if args.z else (noise(way[-1] + 1)[way] for _ in range(2))
+        if steps > 1:
+            z += (step / (steps - 1))[:, None] * (z_end - z)
+    elif args.traversal:
+        z = noise(rows)[row] if args.animate else noise(1).repeat(n, axis=0)
+    else:
+        z = own if args.z else noise(n)
+
+    condition, category = default_condition(trained, n, rng), None
+    if requested:
+        category = np.resize(requested, n)
+    elif trained.n_classes and (args.traversal or args.interpolate):
+        category = trained.class_order()[0][(column if args.traversal else way) % trained.n_classes]
+        condition[:, :trained.n_cont] = 0
+        if args.traversal and rows > 1:
+            condition[:, 0] = np.linspace(-3, 3, rows)[row]
+    if category is not None:
+        condition[:, trained.n_cont:] = np.eye(trained.n_classes)[category]
+    return pictures.Inputs(rows, columns, z, condition, z_end)
+
+
 def default_name(args, weights):
     """A file in the samples folder of the run, whose name says what is shown, and which weights drew it."""
     shows = 'traversal' if args.traversal else 'grid'
@@ -135,8 +182,7 @@ def main(argv=None):
         with pictures.writing(args.out or default_name(args, 'all_epochs')) as file:
             pictures.write_gif(file, pictures.animate_epochs(os.path.join(args.logdir, args.model)), notes)
         return
-    trained = (load_pretrained(args.model, args.logdir) if args.pretrained
-               else load_trained_model(args.model, args.logdir, args.checkpoint))
+    trained = load_model(args)
     seed = trained.args.seed if args.seed is None else args.seed
     print(f'{args.model}, seed {seed}, from {trained.source}')
     if args.export:

@@ -1,8 +1,6 @@
-"""The reference classifier: a small convolutional network, trained once on real images and cached.
+"""The reference classifier: a small convolutional network, trained once on the real images of a data set and cached."""
 
-There is one for a data set, whatever the seed of an evaluation and the number of threads.
-"""
-
+import contextlib
 import os
 import sys
 import zlib
@@ -29,11 +27,7 @@ def progress(line):
 
 
 def network(x, n_classes, training=True):
-    """Logits (batch, n_classes), and the features that they are computed from (batch, 128), at least 0.
-
-    x: images, (batch, 28, 28, 1) in [-1, 1]. training: normalize with statistics of the batch, and drop half of the
-    features.
-    """
+    """Logits (batch, n_classes) and features (batch, 128), at least 0, of images x (batch, 28, 28, 1) in [-1, 1]."""
     with tf.variable_scope('classifier'):
         conv1 = tf.nn.relu(batch_norm(conv2d(x, 32), training))
         conv2 = tf.nn.relu(batch_norm(conv2d(conv1, 64), training))
@@ -43,10 +37,9 @@ def network(x, n_classes, training=True):
 
 
 def train(images, labels, n_classes):
-    """Train the network on one thread, since the number of threads changes the rounding and with it the weights.
+    """Train the network: {name: array} of all weights and moving averages, whatever the number of threads.
 
-    images: (N, 28, 28), at least a batch of 128; uint8 in 0..255 or floats in [0, 1]. labels: integers (N,) in
-    0 .. n_classes - 1. Returns {name: array} of all weights and moving averages.
+    images: (N, 28, 28), N >= 128, uint8 in 0..255 or floats in [0, 1]. labels: integers (N,) in 0 .. n_classes - 1.
     """
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(SEED)
@@ -60,28 +53,21 @@ def train(images, labels, n_classes):
             optimize = tf.train.AdamOptimizer(learning_rate).minimize(loss)
 
         config = session_config()
-        config.intra_op_parallelism_threads = 1
+        config.intra_op_parallelism_threads = 1  # their number changes the rounding
         with tf.Session(graph=graph, config=config) as sess:
             sess.run(tf.global_variables_initializer())
-            steps, total = 0, EPOCHS * (len(images) // BATCH_SIZE)
+            steps = EPOCHS * (len(images) // BATCH_SIZE)
+            rates = iter(LEARNING_RATE * (1 - np.arange(steps) / steps))  # to 0, so the weights settle
             for epoch in range(EPOCHS):
-                losses = []
-                for batch_x, batch_y in gen_batches_label(images, labels, BATCH_SIZE,
-                                                          seed=random_stream(SEED, 'shuffle', epoch)):
-                    _, batch_loss = sess.run([optimize, loss], feed_dict={
-                        x: _scale(batch_x), y: batch_y,
-                        learning_rate: LEARNING_RATE * (1 - steps / total)})  # falls to 0, so the weights settle
-                    losses.append(batch_loss)
-                    steps += 1
+                batches = gen_batches_label(images, labels, BATCH_SIZE, seed=random_stream(SEED, 'shuffle', epoch))
+                losses = [sess.run([loss, optimize], {x: _scale(batch_x), y: batch_y, learning_rate: next(rates)})[0]
+                          for batch_x, batch_y in batches]
                 progress(f'classifier: epoch {epoch + 1}/{EPOCHS}, loss {np.mean(losses):.4f}')
             return {variable.op.name: value for variable, value in zip(weights, sess.run(weights))}
 
 
 def logits_and_features(weights, images):
-    """Logits (N, n_classes) and features (N, 128) of each image by itself, float32; weights: from `train`.
-
-    images: (N, 28, 28), uint8 in 0..255 or floats in [0, 1].
-    """
+    """Logits (N, n_classes) and features (N, 128) of images as for `train`, each by itself; weights: from `train`."""
     with tf.Graph().as_default(), tf.Session(config=session_config()) as sess:
         x = tf.placeholder(tf.float32, (None, 28, 28, 1))
         outputs = network(x, len(weights['classifier/dense_1/bias']), training=False)
@@ -104,18 +90,13 @@ def _scale(images):
 
 
 def load_or_train(cache_dir, images, labels, n_classes):
-    """The weights as from `train`, from a file in cache_dir whose name depends on the data, or trained now and cached.
-
-    Raises UserError where the file cannot be written.
-    """
+    """The weights from `train`, from a file in cache_dir for just these data; UserError where it cannot be written."""
     data = zlib.crc32(labels.tobytes(), zlib.crc32(images.tobytes()))
     path = os.path.join(cache_dir, f'classifier-{VERSION}-{n_classes}-{data:08x}.npz')
-    try:
+    with contextlib.suppress(Exception):  # it is not there, or damaged in one of a dozen ways
         with np.load(path, allow_pickle=False) as content:
             return dict(content)
-    except Exception:  # it is not there, or damaged in one of a dozen ways
-        progress(f'training the classifier on {len(images):,} images')
-
+    progress(f'training the classifier on {len(images):,} images')
     weights = train(images, labels, n_classes)
     with writing(path) as unfinished, open(unfinished, 'wb') as file:
         np.savez(file, **weights)

@@ -9,7 +9,7 @@ from common.scripts import generator_inputs
 from evaluation import classifier, metrics
 from evaluation.classifier import logits_and_features, progress
 from evaluation.results import FID
-from sampling.inputs import random_inputs
+from sampling.trained_model import random_inputs
 
 N_VALIDATION = 1000  # training images, known to model and classifier, that choose the bandwidth of the Parzen window
 BANDWIDTHS = np.round(np.logspace(-1, 0, 21), 3)
@@ -19,15 +19,14 @@ MIN_IMAGES = 128  # the batch of the classifier, and what InfoGAN's discriminato
 class Evaluation:
     """Measures models; `real` has the measures of real images, {name: (value, standard error)}.
 
-    train_split, test_split: (images, labels) as from `load_split`; where there is one class only, measures that need a
-    classifier are left out. cache_dir: where the classifier is kept. n_samples: images to generate. seed: of noise and
-    codes. score: what to call the classifier score. Raises UserError where there are too few images.
+    train_split, test_split: (images, labels) as from `load_split`; with one class there is no classifier. cache_dir:
+    where it is kept. seed: of noise and codes. score: the name of its score. Raises UserError for too few images.
     """
 
     def __init__(self, train_split, test_split, cache_dir, n_samples=10000, seed=0, score='MNIST score'):
         if min(len(train_split[0]), len(test_split[0])) < MIN_IMAGES:
-            raise UserError(f'there are only {len(train_split[0])} training and {len(test_split[0])} test images: '
-                            f'at least {MIN_IMAGES} of each are needed')
+            raise UserError(f'at least {MIN_IMAGES} training and {MIN_IMAGES} test images are needed, not '
+                            f'{len(train_split[0])} and {len(test_split[0])}')
         self.n_samples, self.seed, self.score = n_samples, seed, score
         # Some measures take the first images only, and data may be sorted by class.
         (self.train, self.train_labels), (self.test, self.test_labels) = map(_shuffled, (train_split, test_split))
@@ -46,8 +45,8 @@ class Evaluation:
     def measure(self, trained):
         """All that is measured of a TrainedModel, a dict as in evaluation.json.
 
-        In its 'measures' 'error' is the standard error of a 'value' on this model; 'real' and 'real_error' are the same
-        of real images, or None. Raises UserError where the model was trained on other classes.
+        'error' is the standard error of a 'value', 'real' and 'real_error' are those of real images, or None. Raises
+        UserError where the model was trained on other classes.
         """
         takes_labels = 'y' in generator_inputs(trained.script)
         if takes_labels and trained.n_classes != self.n_classes:
@@ -77,11 +76,9 @@ class Evaluation:
             if recognizes and self.n_classes > 1:
                 result['category_to_class'], values['category error, %'] = self.categories(trained)
             values |= codes(trained, drawn, condition, more, recognizes)
-        result['measures'] = []
-        for name, (value, error) in values.items():
-            real, real_error = self.real.get(name, (None, None))
-            result['measures'].append(
-                {'measure': name, 'value': value, 'error': error, 'real': real, 'real_error': real_error})
+        keys = 'measure', 'value', 'error', 'real', 'real_error'
+        result['measures'] = [dict(zip(keys, (name, *found, *self.real.get(name, (None, None)))))
+                              for name, found in values.items()]
         return result
 
     def appearance(self, logits, features):

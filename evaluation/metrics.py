@@ -17,8 +17,6 @@ def to_unit_range(images):
     return (images[:, border:border + 28, border:border + 28] + 1) / 2
 
 
-# Percentages, means and correlations, each with how uncertain it is
-
 def percentage(hits):
     """Percentage of True in (N,) independent booleans, and its standard error (binomial)."""
     share = float(np.mean(hits))
@@ -41,21 +39,17 @@ def correlation(x, y):
 def jackknife(metric, *samples):
     """The number `metric(*samples)`, and its standard error by the jackknife (Efron & Tibshirani 1993, ch. 11).
 
-    The rows of each array are dealt at random, always in the same way, into 20 groups, and the metric is computed
-    without each group in turn: 19 times the variance of these values is that of the metric.
+    Of 20 groups of rows, dealt at random but always alike, each is left out in turn; the error is sqrt(19 variance).
     """
     groups = [np.random.default_rng(0).permutation(len(sample)) % 20 for sample in samples]
     values = [metric(*(sample[group != left_out] for sample, group in zip(samples, groups))) for left_out in range(20)]
     return metric(*samples), float(np.sqrt(19 * np.var(values)))
 
 
-# Quality and variety, as a classifier sees them
-
 def classifier_score(logits):
     """exp(E KL(p(y|x) || p(y))) of logits (N, classes), from 1 (worst) to the number of classes.
 
-    The Inception Score of Salimans et al. 2016, "Improved techniques for training GANs", with another classifier, as
-    TF-GAN's `mnist_score`: high where each image is clearly of one class and all classes are equally frequent.
+    The Inception Score (Salimans et al. 2016, "Improved techniques for training GANs") with another classifier.
     """
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
@@ -75,16 +69,13 @@ def total_variation(logits):
 def frechet_distance(features, other_features):
     """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, d) and (M, d): means m, unbiased covariances C.
 
-    It depends on the classifier and falls with more samples: compare like with like. Heusel et al. 2017, "GANs trained
-    by a two time-scale update rule", with features of Inception.
+    Heusel et al. 2017, "GANs trained by a two time-scale update rule", on features of Inception. More samples lower it.
     """
-    # One thread: on a busy machine two that wait for each other take a hundred times as long for such small matrices.
-    with threadpool_limits(1, user_api='blas'):
+    with threadpool_limits(1, user_api='blas'):  # on a busy machine two threads take a hundred times as long
         features, other_features = np.float64(features), np.float64(other_features)
         mean_1, covariance_1 = features.mean(axis=0), np.cov(features, rowvar=False)
         mean_2, covariance_2 = other_features.mean(axis=0), np.cov(other_features, rowvar=False)
-        # The eigenvalues of C1 C2 are the squared singular values of C1^(1/2) C2^(1/2). Never squaring them
-        # keeps the small ones accurate, where the matrix square root of a nearly singular product fails.
+        # The singular values of C1^(1/2) C2^(1/2) are the roots of the eigenvalues of C1 C2, small ones accurate, too.
         trace = np.linalg.svd(_square_root(covariance_1) @ _square_root(covariance_2), compute_uv=False).sum()
     distance = np.sum((mean_1 - mean_2)**2) + np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace
     return max(float(distance), 0.0)
@@ -98,27 +89,21 @@ def _square_root(covariance):
 def precision_and_recall(generated, real):
     """Percentage of generated images among real ones, and of real images among generated ones, each with its error.
 
-    Both are features, (N, d) and (M, d), more than 3 each. An image is among the others where it is no further from one
-    of them than that one's third nearest of its own kind. It depends on the number of images: compare like with like.
-    Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models".
+    Of features (N, d) and (M, d): an image is among the others where it is no further from one of them than that one's
+    third nearest of its own kind. Kynkäänniemi et al. 2019, "Improved precision and recall metric".
     """
     return percentage(_are_among(generated, real)), percentage(_are_among(real, generated))
 
 
 def _are_among(points, others):
-    # Sorted, a point itself comes first, with 0.
-    reach = np.concatenate([np.partition(distances, 3, axis=1)[:, 3]
+    reach = np.concatenate([np.partition(distances, 3, axis=1)[:, 3]  # the nearest is the point itself
                             for distances in squared_distances(others, others)])
     return np.concatenate([(distances <= reach).any(axis=1) for distances in squared_distances(points, others)])
 
 
-# Nearest neighbours and Parzen windows
-
 def squared_distances(points, others):
-    """Squared distances of all pairs of (N, ...) and (M, ...), a part of the points at a time, to fit into 40 MB.
-
-    |p - o|^2 = |p|^2 + |o|^2 - 2 p o: one matrix product. Yields float32 (n, M), together (N, M).
-    """
+    """Squared distances of (N, ...) and (M, ...): yields parts of 40 MB, float32 (n, M), together (N, M)."""
+    # |p - o|^2 = |p|^2 + |o|^2 - 2 p o is one matrix product.
     points, others = (np.asarray(array, np.float32).reshape(len(array), -1) for array in (points, others))
     lengths, doubled = np.sum(others**2, axis=1), -2 * others.T
     n = max(1, 10**7 // len(others))
@@ -140,10 +125,9 @@ def nearest_neighbour_error(samples, sample_labels, images, labels):
 
 
 def parzen_log_densities(samples, images, bandwidths):
-    """Log-density of each of images (M, ...) under a Gaussian Parzen window on samples (N, ...): (bandwidths, M).
+    """Log-density of images (M, ...) under the mean of Gaussians around samples (N, ...), in [0, 1]: (bandwidths, M).
 
-    The density is the mean of Gaussians around each sample whose standard deviation is the bandwidth. Goodfellow et al.
-    2014, "Generative adversarial nets", section 5; the paper's numbers are for pixels in [0, 1].
+    The bandwidth is their standard deviation. Goodfellow et al. 2014, "Generative adversarial nets", section 5.
     """
     n_samples, n_pixels = len(samples), int(np.prod(samples.shape[1:]))
     densities = [[
@@ -152,8 +136,6 @@ def parzen_log_densities(samples, images, bandwidths):
         for bandwidth in bandwidths] for distances in squared_distances(images, samples)]
     return np.concatenate(densities, axis=1)
 
-
-# InfoGAN's codes
 
 def best_assignment(confusion):
     """Give each code a class of its own so that most images are correct: counts (codes, classes) -> (codes,).
@@ -169,20 +151,16 @@ def best_assignment(confusion):
 def categorical_information(logits, codes):
     """Lower bound H(c) + E log q(c|x), with its error, of the mutual information of a uniform category and the images.
 
-    logits (N, categories) are q's on images generated with `codes` (N,). At most H(c) = log(categories), where the code
-    can be read off every image; below 0 where q misleads. Chen et al. 2016, equation 5.
+    logits (N, categories): q's, on images generated with `codes` (N,). At most log(categories). Chen et al. 2016, (5).
     """
     log_q = log_softmax(np.asarray(logits, np.float64), axis=1)[np.arange(len(codes)), codes]
     return mean_and_error(np.log(logits.shape[1]) + log_q)
 
 
 def gaussian_information(means, codes):
-    """The same bound of a code from N(0, 1), of which q is a Gaussian with the given mean for each image, both (N,).
-
-    q's variance is the mean squared residual, with which the bound is tightest. H(c) is 0.5 log(2 pi e).
-    """
+    """The same bound of a code from N(0, 1), of which q is a Gaussian with the given mean for each image, both (N,)."""
     squares = (np.asarray(codes, np.float64) - means)**2
-    variance = squares.mean()
+    variance = squares.mean()  # with which the bound is tightest
     log_q = -0.5 * np.log(2 * np.pi * variance) - squares / (2 * variance)
     return mean_and_error(0.5 * np.log(2 * np.pi * np.e) + log_q)
 
@@ -190,10 +168,9 @@ def gaussian_information(means, codes):
 def slants(images):
     """Slant of each image in degrees: 0 upright, positive leaning to the right; NaN where an image has no stroke.
 
-    The angle of the shear that makes the strokes upright, arctan(mu11 / mu02) of their second central moments (as used
-    to deskew digits). Pixels below 0.5 count as background: a faint grey far from the digit would outweigh it.
+    arctan(mu11 / mu02) of second central moments: the shear with which digits are deskewed.
     """
-    strokes = np.where(images >= 0.5, images, 0)
+    strokes = np.where(images >= 0.5, images, 0)  # a faint grey far from the digit would outweigh it
     y, x = np.indices(images.shape[1:])
 
     def mean(values):
@@ -205,11 +182,7 @@ def slants(images):
 
 
 def stroke_widths(images):
-    """Stroke width of each image in pixels; NaN where an image has no stroke.
-
-    Across a stroke of width w the distance to the nearest background rises from 0 to w/2 and falls again, so its mean
-    over the stroke is w/4. Ends and corners make the value a little smaller, crossings a little larger.
-    """
+    """Stroke width of each image in pixels, four times the mean distance to the background; NaN without a stroke."""
     zoom = 4  # enlarged first, so that grey edges give fractions of a pixel
 
     def width(image):
@@ -217,7 +190,7 @@ def stroke_widths(images):
         stroke = ndimage.zoom(np.pad(image, 1), zoom, order=1, mode='nearest', grid_mode=True) >= 0.5
         if not stroke.any():
             return np.nan
-        # Half a pixel less: from its centre to the edge of the background, not to the centre of its first pixel.
+        # Half a pixel less: to the edge of the background, not to the centre of its first pixel.
         return 4 * (ndimage.distance_transform_edt(stroke)[stroke].mean() - 0.5) / zoom
 
     return np.array([width(image) for image in images])

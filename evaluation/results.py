@@ -23,11 +23,10 @@ from sampling.pictures import writing
 COLUMNS = {'training': str, 'seed': int, 'epoch': int, 'measure': str,
            'value': float, 'error': float, 'real': float, 'real_error': float}
 FID = 'FID on this classifier\'s features'
-SCORE = 'Inception Score with the reference classifier, 1 to the number of classes: clear images of all classes'
-# Which way the measures whose names begin like this are better, and what they are.
+# Which way the measures whose names begin so are better, and what they are.
 EXPLANATIONS = {
-    'MNIST score': ('higher', SCORE),
-    'classifier score': ('higher', SCORE),
+    ('MNIST score', 'classifier score'):
+        ('higher', 'Inception Score with this classifier, 1 to the number of classes: clear images of all classes'),
     'FID': ('lower', 'Fréchet distance from the test images in features of the reference classifier, not of Inception'),
     'precision': ('higher', 'quality: generated images that lie among real ones; smooth images can beat real ones'),
     'recall': ('higher', 'variety: real images that lie among generated ones'),
@@ -81,9 +80,9 @@ def report(results, compare=False):
 
 
 def table(results, columns, mark_best=False):
-    """The cells of a table, all strings: a head, and a line for each measure.
+    """The cells of a table of rows of results.csv, all strings: a head, and a line for each measure.
 
-    results: rows of results.csv. columns: pairs of a training and its epoch. mark_best: add * to the best value.
+    columns: pairs of a training and its epoch. mark_best: add * to the best value.
     """
     lines = [('', *(f'{training}, epoch {epoch}' for training, epoch in columns), 'real images', 'better')]
     for name, rows in results.groupby('measure', sort=False):
@@ -152,9 +151,8 @@ def draw(rows, trainings, file):
         ax.set_yscale('log')
         ax.yaxis.set_major_formatter('{x:g}')
     ax.margins(y=0.08)
-    ax.set_xlim(left=0)
+    ax.set(xlim=(0, None), xlabel='epoch')
     ax.set_title(name, fontsize='medium')  # beside the axis, a long name would be cut off
-    ax.set_xlabel('epoch')
     ax.grid(alpha=0.3)
     fig.legend(loc='outside right upper', frameon=False)
     with writing(file) as unfinished:

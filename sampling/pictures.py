@@ -1,9 +1,11 @@
-"""What sample.py writes: pictures, animations, arrays and folders of single images, each whole or not at all."""
+"""What sample.py reads and writes: noise; pictures, animations, arrays and single images, each whole or not at all."""
 
 import contextlib
 import glob
 import os
 import re
+import zipfile
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -15,8 +17,31 @@ from common.files import atomic_file
 import tensorflow.compat.v1 as tf
 
 MAX_SIDE = 16384  # pixels; 256 MB for a square picture
-_WHITE = 255
-_CAPTION_HEIGHT = 24  # pixels
+
+
+class Inputs(NamedTuple):
+    """What to draw in a grid: noise z (N, noise_size), and the condition as for `TrainedModel.generate`, or None.
+
+    z_end: where an animated interpolation takes z, or None.
+    """
+
+    rows: int
+    columns: int
+    z: np.ndarray
+    condition: np.ndarray
+    z_end: np.ndarray
+
+
+def read_noise(file, noise_size, at_least):
+    """Noise vectors, float64 (N, noise_size), from a file of numpy.save or `z` of one of --npz."""
+    try:
+        content = np.load(file, allow_pickle=False)
+        z = np.asarray(content if isinstance(content, np.ndarray) else content['z'])
+        if z.dtype.kind not in 'fiu' or z.shape[1:] != (noise_size,) or len(z) < at_least or not np.isfinite(z).all():
+            raise ValueError(f'{z.dtype}, {z.shape}')
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f'--z {file} must have {at_least} or more vectors of {noise_size} numbers ({one_line(error)})')
+    return z.astype(np.float64)
 
 
 def to_uint8(images):
@@ -30,15 +55,11 @@ def enlarge(picture, scale):
 
 
 def draw(trained, inputs, scale):
-    """The images in rows without gaps, uint8 (height, width); what is missing in the last row is white.
-
-    scale: height and width of the square that each pixel becomes. Raises UserError where it gets too large.
-    """
+    """The images without gaps, uint8 (height, width), white where the last row is short; UserError if too large."""
     rows, columns, size = inputs.rows, inputs.columns, trained.image_size
     if max(rows, columns) * size * scale > MAX_SIDE:
-        raise UserError(f'a side of the picture would have more than {MAX_SIDE} pixels: draw fewer images, or choose a '
-                        'smaller --scale')
-    grid = np.full((rows * columns, size, size), _WHITE, np.uint8)
+        raise UserError(f'a side would have over {MAX_SIDE} pixels: draw fewer images, or choose a smaller --scale')
+    grid = np.full((rows * columns, size, size), 255, np.uint8)
     grid[:len(inputs.z)] = to_uint8(trained.generate(inputs.z, inputs.condition))
     grid = grid.reshape(rows, columns, size, size).swapaxes(1, 2)
     return enlarge(grid.reshape(rows * size, columns * size), scale)
@@ -46,28 +67,23 @@ def draw(trained, inputs, scale):
 
 def animate_epochs(run_dir):
     """The frames of `write_gif` from the pictures that the training drew after each epoch."""
-    files = glob.glob(os.path.join(glob.escape(run_dir), 'samples', 'epoch_*.png'))
+    files = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'samples', 'epoch_*.png')))
     if len(files) < 2:
         raise UserError(f'--animate needs the pictures of two epochs, {run_dir} has {len(files)}: train for longer')
-    frames = []
-    for file in sorted(files):
-        with Image.open(file) as image:
-            frames.append((os.path.basename(file).removesuffix('.png'), np.array(image.convert('L'))))
-    return frames + 10 * frames[-1:]
+    return [(os.path.basename(file).removesuffix('.png'), np.array(Image.open(file).convert('L')))
+            for file in files + 10 * files[-1:]]
 
 
 def animate_inputs(args, trained, inputs, scale):
     """The frames of `write_gif`: the first continuous code, or the noise, moves there and back."""
     there = np.linspace(-3, 3, 13) if args.traversal else np.linspace(0, 1, args.interpolate)
-    frames = []
     for value in (*there, *there[-2:0:-1]):
         if args.traversal:
             inputs.condition[:, 0] = value
-            frames.append((f'continuous code {value:+.1f}', draw(trained, inputs, scale)))
+            yield f'continuous code {value:+.1f}', draw(trained, inputs, scale)
         else:
             z = (1 - value) * inputs.z + value * inputs.z_end
-            frames.append((f'{value:.0%} of the way', draw(trained, inputs._replace(z=z), scale)))
-    return frames
+            yield f'{value:.0%} of the way', draw(trained, inputs._replace(z=z), scale)
 
 
 def write_png(path, picture, notes):
@@ -82,7 +98,7 @@ def write_gif(path, frames, notes):
     """Write an animation that repeats for ever. frames: (caption, uint8 (height, width)), ..."""
     images = []
     for caption, picture in frames:
-        image = Image.fromarray(np.pad(picture, ((_CAPTION_HEIGHT, 0), (0, 0)), constant_values=_WHITE))
+        image = Image.fromarray(np.pad(picture, ((24, 0), (0, 0)), constant_values=255))  # room for the caption
         ImageDraw.Draw(image).text((4, 2), caption, fill=0, font_size=16)
         images.append(image)
     images[0].save(path, format='GIF', save_all=True, append_images=images[1:], loop=0, duration=150,
@@ -103,14 +119,13 @@ def write_npz(path, trained, seed, inputs):
 
 def write_files(folder, trained, inputs, scale, notes):
     """Each image as a PNG of its own, named by its number and its class, or its category where it has codes."""
-    names = [''] * len(inputs.z)
-    if trained.n_classes:
-        numbers = inputs.condition[:, trained.n_cont:].argmax(axis=1)
-        names = ['_' + in_a_file_name(f'category{number}' if trained.n_cont else trained.class_names[number])
-                 for number in numbers]
     images = to_uint8(trained.generate(inputs.z, inputs.condition))
-    for i, (image, name) in enumerate(zip(tqdm(images, unit=' images', disable=None, delay=1), names)):
-        write_png(os.path.join(folder, f'{i:05}{name}.png'), enlarge(image, scale), notes)
+    for i, image in enumerate(tqdm(images, unit=' images', disable=None, delay=1)):
+        name = f'{i:05}'
+        if trained.n_classes:
+            number = inputs.condition[i, trained.n_cont:].argmax()
+            name += '_' + in_a_file_name(f'category{number}' if trained.n_cont else trained.class_names[number])
+        write_png(os.path.join(folder, f'{name}.png'), enlarge(image, scale), notes)
 
 
 def in_a_file_name(text):
@@ -120,10 +135,7 @@ def in_a_file_name(text):
 
 @contextlib.contextmanager
 def writing(path, whole=atomic_file):
-    """Gives a name to write to, which becomes `path` when all is written; otherwise `path` is as it was.
-
-    whole: atomic_file or atomic_folder. Raises UserError where it cannot be written.
-    """
+    """As `whole`, atomic_file or atomic_folder, with a line on what was written, or UserError where it cannot be."""
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with whole(path) as unfinished:

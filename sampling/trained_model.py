@@ -3,30 +3,72 @@
 import json
 import math
 import os
+import zipfile
 
 import numpy as np
 
 from common import checkpoints, winograd
 from common.arguments import arguments_of_run, path, positive_int
+from common.errors import UserError, one_line
 from common.run_folder import read_settings
-from common.scripts import SCRIPTS, generator_inputs, load_script
+from common.scripts import ROOT, SCRIPTS, generator_inputs, load_script
 from common.tensorflow1 import session_config
 
 import tensorflow.compat.v1 as tf
 
+PRETRAINED = os.path.join(ROOT, 'pretrained')
 _GENERATED_AT_ONCE = 500  # images; more of them need memory and gain no speed
 _RECOGNIZED_AT_ONCE = 128  # the training's batch size
 
 
-def load_trained_model(model, logdir='./logdir', epoch=None):
-    """Load a TrainedModel from a run; a damaged newest checkpoint is reported on stderr and the one before is loaded.
+def add_model_arguments(parser):
+    """MODEL, --logdir, --checkpoint and --pretrained, for `load_model`; returns the exclusive group of the last two."""
+    parser.add_argument('model', metavar='MODEL', choices=tuple(SCRIPTS), help=f'one of {", ".join(SCRIPTS)}')
+    parser.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
+                        help='the --logdir of the training (default: %(default)s)')
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument('--checkpoint', type=epoch_number, metavar='EPOCH',
+                         help='use the kept checkpoint of the end of EPOCH (default: the newest)')
+    weights.add_argument('--pretrained', action='store_true',
+                         help='the generator in pretrained/, instead of one that was trained here')
+    return weights
 
-    model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: load the kept checkpoint of the end of this
-    epoch; None: the newest, also one within an epoch. Raises UserError where there is no such run or checkpoint.
+
+def epoch_number(text):
+    """An argparse type: the number of an epoch, or the name of its checkpoint as messages print it, epoch_0010."""
+    return positive_int(text.removeprefix('epoch_'))
+
+
+def load_model(args):
+    """The TrainedModel that the arguments of `add_model_arguments` name."""
+    if args.pretrained:
+        return load_pretrained(args.model, args.logdir)
+    return load_trained_model(args.model, args.logdir, args.checkpoint)
+
+
+def load_trained_model(model, logdir='./logdir', epoch=None):
+    """A TrainedModel from a run; where the newest checkpoint is damaged, a line on stderr says so, and the one before.
+
+    model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: of the end of which a checkpoint was kept;
+    None: the newest, also one within an epoch. Raises UserError where there is no such run or checkpoint.
     """
     run_dir = os.path.join(logdir, model)
     trained = TrainedModel(model, read_settings(run_dir), run_dir)
     trained.restore(epoch)
+    return trained
+
+
+def load_pretrained(model, logdir='./logdir'):
+    """A TrainedModel from pretrained/; logdir: its pictures go there. Raises UserError where the file is of no use."""
+    file = os.path.join(PRETRAINED, f'{model}.npz')
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            weights = {name: content[name].astype(np.float32) for name in content.files if name != 'about'}
+            about = json.loads(str(content['about']))
+        trained = TrainedModel(model, about, os.path.join(logdir, model))
+        trained.take(weights, file)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f'{file} is missing, damaged or of other networks ({one_line(error)}): get it, or train one')
     return trained
 
 
@@ -57,7 +99,10 @@ class TrainedModel:
             arguments = (self.args, self.n_classes) if 'y' in names else (self.args,)
             self._gan = self.script.build_graph(*arguments)
             self._codes = [self._gan.d_real_cont, self._gan.d_real_cat] if 'c' in names else []
-            self._variables = _variables_behind([self._gan.samples, *self._codes])
+            needed = tf.graph_util.extract_sub_graph(
+                graph.as_graph_def(), [tensor.op.name for tensor in (self._gan.samples, *self._codes)])
+            needed = {node.name for node in needed.node}  # nothing of the optimizers
+            self._variables = [variable for variable in tf.global_variables() if variable.op.name in needed]
             self._saver = tf.train.Saver(self._variables)
             self._sess = tf.Session(graph=graph, config=session_config())
             graph.finalize()
@@ -73,27 +118,39 @@ class TrainedModel:
         self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
 
     def take(self, weights, source):
-        """Take the weights of a pretrained generator; it recognizes no codes.
-
-        weights: {name: array}, from the file `source`. Raises KeyError or ValueError where they are of other networks.
-        """
+        """Take the weights {name: array} of a generator, from `source`; KeyError or ValueError if of other networks."""
         with self._sess.graph.as_default():
             self._sess.run([variable.initializer for variable in self._of_generator],
                            {variable.initial_value: weights[variable.op.name] for variable in self._of_generator})
         self.name, self.source, self.epoch = 'pretrained', source, self.saved['epoch']
 
     def evaluation(self):
-        """What evaluate.py found of these weights, a dict; None where it has not measured them."""
+        """What evaluate.py found of these weights, a dict, empty where it has not measured them."""
         if self.name == 'pretrained':
             return self.saved['evaluation']
         file = os.path.join(self.source, 'evaluation.json')
         if not os.path.exists(file):
-            return None
+            return {}
         with open(file, encoding='utf-8') as content:
             return json.load(content)
 
+    def class_order(self):
+        """The classes' numbers and names; InfoGAN's categories in the order of the classes that evaluate.py found."""
+        numbers = np.arange(self.n_classes)
+        if not self.n_cont:
+            return numbers, self.class_names
+        found = self.evaluation()
+        if 'category_to_class' not in found:  # or the data have no classes
+            print('evaluate.py has not found yet which class each category stands for: they are drawn as 0, 1, 2, ...')
+            return numbers, [f'category {number}' for number in numbers]
+        classes = found['category_to_class']
+        order = np.argsort(classes, kind='stable')
+        names = [found['class_names'][classes[category]] for category in order]
+        print('class = category, as evaluate.py has found it:', ', '.join(map('{} = {}'.format, names, order)))
+        return order, names
+
     def generator_weights(self):
-        """{name: float32 array} of all that the images depend on."""
+        """All that the images depend on, {name: float32 array}."""
         values = self._sess.run(self._of_generator)
         return {variable.op.name: value for variable, value in zip(self._of_generator, values)}
 
@@ -115,18 +172,15 @@ class TrainedModel:
     def recognize(self, images):
         """The codes that InfoGAN's discriminator reads from images, which are all real or all generated.
 
-        It normalizes with statistics of batches of 128 to 255 images from all over `images`, as in training: its moving
-        averages mix real and generated ones.
-
         images: at least 128, (N, 32, 32) in [-1, 1]. Returns the mean of the continuous codes (N, n_cont) and the
         logits of the category (N, n_classes), both float32.
         """
-        images = images[..., None]
+        # Statistics of batches of 128 to 255, as in training: the moving averages mix real and generated images.
         n_batches = max(len(images) // _RECOGNIZED_AT_ONCE, 1)
         found = [np.empty((len(images), codes.shape[1]), np.float32) for codes in self._codes]
         for i in range(n_batches):
             found[0][i::n_batches], found[1][i::n_batches] = self._sess.run(
-                self._codes, {self._gan.X_real: images[i::n_batches]})
+                self._codes, {self._gan.X_real: images[i::n_batches, ..., None]})
         return tuple(found)
 
     def export(self, directory):
@@ -143,25 +197,14 @@ class TrainedModel:
             tf.saved_model.simple_save(sess, directory, inputs, {'images': images})
 
 
-def _variables_behind(tensors):
-    """The variables that some tensors are computed from, without those of the optimizers."""
-    graph = tf.get_default_graph().as_graph_def()
-    needed = tf.graph_util.extract_sub_graph(graph, [tensor.op.name for tensor in tensors])
-    names = {node.name for node in needed.node}
-    return [variable for variable in tf.global_variables() if variable.op.name in names]
+def default_condition(trained, n, rng):
+    """Codes of n images as in training, or labels in turn, all equally frequent; None where it takes neither."""
+    if trained.n_cont:
+        return trained.script.gen_condition_variable(n, trained.n_classes, trained.n_cont, rng)
+    return np.eye(trained.n_classes)[np.arange(n) % trained.n_classes] if trained.n_classes else None
 
 
-def epoch_number(text):
-    """An argparse type: the number of an epoch, or the name of its checkpoint as messages print it, epoch_0010."""
-    return positive_int(text.removeprefix('epoch_'))
-
-
-def add_model_arguments(parser):
-    """MODEL, --logdir and --checkpoint, for `load_trained_model`; returns the exclusive group of the last."""
-    parser.add_argument('model', metavar='MODEL', choices=tuple(SCRIPTS), help=f'one of {", ".join(SCRIPTS)}')
-    parser.add_argument('--logdir', type=path, default='./logdir', metavar='DIR',
-                        help='the --logdir of the training (default: %(default)s)')
-    weights = parser.add_mutually_exclusive_group()
-    weights.add_argument('--checkpoint', type=epoch_number, metavar='EPOCH',
-                         help='use the kept checkpoint of the end of EPOCH (default: the newest)')
-    return weights
+def random_inputs(trained, n, rng):
+    """What to measure a model on: noise (n, noise_size), and the condition as `TrainedModel.generate` takes it."""
+    z = rng.uniform(-1, 1, size=(n, trained.args.noise_size))
+    return z, default_condition(trained, n, rng)

@@ -11,7 +11,7 @@ import explore
 from common.scripts import SCRIPTS, generator_inputs
 from runs import assert_refused, run
 from sampling.pictures import to_uint8
-from sampling.pretrained import load_pretrained
+from sampling.trained_model import load_pretrained
 
 
 @pytest.mark.parametrize('model', SCRIPTS)

@@ -62,7 +62,7 @@ def load_once():
 def draw(runs, logdir, load_once, tmp_path, monkeypatch):
     """draw('cgan --label 7', out='x.png') runs sample.py in a new folder and returns what it wrote."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sample, 'load_trained_model', load_once)
+    monkeypatch.setattr(trained_model, 'load_trained_model', load_once)
 
     def run(command, logdir=logdir, **output):
         [(kind, path)] = output.items()
@@ -329,10 +329,9 @@ def test_a_saved_model_gives_the_same_images(runs, logdir, load_once, draw, mode
 # Pretrained generators
 
 def test_a_pretrained_generator_needs_no_run(runs, logdir, draw, load_once, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, 'load_trained_model', load_once)
     pretrained.main(['infogan', '--logdir', logdir, '--out', 'infogan.npz'])
-    monkeypatch.setattr(pretrained, 'FOLDER', str(tmp_path))
-    run, trained = runs['infogan'], pretrained.load_pretrained('infogan')
+    monkeypatch.setattr(trained_model, 'PRETRAINED', str(tmp_path))
+    run, trained = runs['infogan'], trained_model.load_pretrained('infogan')
     assert (trained.epoch, trained.name) == (1, 'pretrained')
     assert_same(trained.generate(run.z, run.condition), run.images, tolerance=0.05)  # half precision
     codes = draw('infogan --pretrained', npz='codes.npz', logdir=str(tmp_path / 'nowhere'))['codes']
@@ -344,9 +343,9 @@ def test_a_pretrained_generator_needs_no_run(runs, logdir, draw, load_once, tmp_
 
 
 def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatch):
-    with np.load(os.path.join(pretrained.FOLDER, 'vanilla.npz')) as content:
+    with np.load(os.path.join(trained_model.PRETRAINED, 'vanilla.npz')) as content:
         weights = dict(content)
-    monkeypatch.setattr(pretrained, 'FOLDER', str(tmp_path))
+    monkeypatch.setattr(trained_model, 'PRETRAINED', str(tmp_path))
     refused('vanilla', 'vanilla --pretrained')
     weights['generator/dense/kernel'] = weights['generator/dense/kernel'][:-1]  # of another network
     np.savez('vanilla.npz', **weights)
