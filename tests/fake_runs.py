@@ -17,9 +17,7 @@ class FakeRun:
     """A run in a logdir, and what the graph of its training makes of some inputs.
 
     script: the module of a training script. options: its command line. class_names: of its data. epochs: of which
-    there are checkpoints; the images are those of the last one. whole: keep all that a training keeps, not only what
-    the networks compute with: takes most of the time.
-
+    there are checkpoints; the images are those of the last one. whole: keep what Adam needs, too, which takes time.
     z, condition: inputs of N images, images: (N, size, size), codes: what the discriminator reads from these
     """
 

@@ -19,6 +19,9 @@ def test_every_image_once_and_the_last_batch_may_be_short():
     shuffled = batches(4, seed=1)
     assert [len(batch) for batch in shuffled] == [4, 4, 2] and sorted(sum(shuffled, [])) == list(range(10))
     assert sum(shuffled, []) != list(range(10))
+    for generate in lambda: gen_batches(DATA, 11), lambda: gen_batches_label(DATA, DATA, 0):
+        with pytest.raises(UserError, match='batch size'):
+            generate()
 
 
 @pytest.mark.parametrize('batch_size, lengths', [(4, [4, 4]), (5, [5, 5]), (10, [10])])
@@ -36,16 +39,8 @@ def test_the_order_follows_the_seed():
     assert batches(3) != first
     np.random.seed(5)
     assert batches(3) == first
-
-
-def test_an_interrupted_epoch_goes_on_with_the_batches_that_are_left():
+    # An interrupted epoch goes on with the batches that are left.
     for start in 0, 1, 2:
         assert batches(4, seed=3, start=start) == batches(4, seed=3)[start:]
         np.testing.assert_array_equal(list(gen_batches_label(DATA, DATA, 3, seed=3, start=start)),
                                       list(gen_batches_label(DATA, DATA, 3, seed=3))[start:])
-
-
-def test_a_batch_size_that_yields_nothing_is_refused():
-    for generate in lambda: gen_batches(DATA, 11), lambda: gen_batches_label(DATA, DATA, 0):
-        with pytest.raises(UserError, match='batch size'):
-            generate()

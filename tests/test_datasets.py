@@ -188,13 +188,10 @@ def test_folder_that_holds_something_else(tmp_path, cache):
         assert 'train.csv' in message and 'docs/data.md' in message
 
 
-def test_a_pipe_called_mnist_npz(tmp_path):
+def test_mistakes_in_the_call_and_a_pipe_called_mnist_npz(tmp_path):
+    assert 'absent' in refusal(tmp_path / 'absent') and os.listdir(tmp_path) == []
     getattr(os, 'mkfifo', os.mkdir)(tmp_path / 'mnist.npz')
     assert 'mnist.npz' in refusal(tmp_path)
-
-
-def test_mistakes_in_the_call(tmp_path):
-    assert 'absent' in refusal(tmp_path / 'absent') and os.listdir(tmp_path) == []
     assert 'cifar10' in refusal(tmp_path, 'cifar10')
     with pytest.raises(UserError, match='test'):
         load_dataset(tmp_path, split='test')

@@ -175,9 +175,7 @@ def test_stroke_width_of_drawn_bars():
     for degrees in (0, 12, 30):
         widths = metrics.stroke_widths(np.array([bar(degrees, width) for width in (2, 2.5, 3, 3.5)]))
         assert widths == pytest.approx([2, 2.5, 3, 3.5], rel=0.12) and (np.diff(widths) > 0.3).all()
-
-
-def test_moments_of_odd_images():
+    # Odd images.
     blank, full = np.zeros((1, 28, 28)), np.ones((1, 28, 28))
     assert np.isnan(metrics.slants(blank)[0]) and np.isnan(metrics.stroke_widths(blank)[0])
     assert metrics.slants(full)[0] == pytest.approx(0)

@@ -123,17 +123,13 @@ def test_a_folder_divided_into_parts(folder, parts):
     assert len(load_dataset(folder, 'pictures')) == 2 * len(parts)
 
 
-@pytest.mark.parametrize('places', [('train/cat', 'other/cat'), ('train/cat', 'training/dog')])
-def test_a_folder_that_is_not_divided(folder, places):
-    for place in places:
-        save(folder / place / 'a.png')
-    assert class_names(folder, 'pictures') == sorted(place.split('/')[0] for place in places)
-
-
-def test_pictures_outside_of_folders_have_no_labels(folder):
+def test_a_folder_that_is_not_divided_and_pictures_outside_of_folders_which_have_no_labels(folder):
+    for part in 'training', 'other':
+        save(folder / 'train' / 'cat' / 'a.png', 6)
+        save(folder / part / 'dog' / 'a.png', 7)
+        assert class_names(folder, 'pictures') == sorted({'train', 'training', part}), part
     save(folder / 'a.png', 5)
-    save(folder / 'more' / 'b.png', 6)
-    assert greys(folder) == [5, 6] and class_names(folder, 'pictures') == []
+    assert greys(folder) == [5, 7, 6, 7] and class_names(folder, 'pictures') == []
     with pytest.raises(UserError, match='classes'):
         load_dataset_label(folder, 'pictures')
 

@@ -1,4 +1,4 @@
-"""What the documents promise: commands that run, and links that lead somewhere."""
+"""What the documents promise, commands that run and links that lead somewhere; and one style in all files."""
 
 import ast
 import glob
@@ -6,6 +6,8 @@ import importlib
 import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -39,3 +41,8 @@ def test_links_lead_to_files_and_commands_are_what_the_scripts_take(name):
             importlib.import_module(script).parser().parse_args(arguments)
         except SystemExit as stop:
             assert not stop.code, f'{script}.py does not take {arguments}'
+
+
+def test_ruff_finds_nothing():
+    result = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--no-cache', ROOT], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

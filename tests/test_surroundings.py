@@ -50,10 +50,14 @@ def test_started_as_a_reader_does_and_continued_by_the_printed_command(tmp_path)
     assert checkpoint_names(logdir / 'cgan')[1:] == ['epoch_0000-step_000003', 'epoch_0000-step_000004']
 
 
-def test_the_environment_chooses_the_convolutions(monkeypatch):
+def test_the_environment_chooses_the_convolutions_and_the_home_directory(monkeypatch):
     for setting, direct in ('', False), ('0', False), ('1', True):
         monkeypatch.setenv('GAN_DIRECT_CONVOLUTION', setting)
         assert runpy.run_path(winograd.__file__)['_direct'] == direct
+    for name in 'HOME', 'USERPROFILE':
+        monkeypatch.setenv(name, '/home/someone')
+    args = training_parser('', 1).parse_args(['--logdir=~/runs', '--data-dir=~/data'])
+    assert (args.logdir, args.data_dir) == ('/home/someone/runs', '/home/someone/data')
 
 
 def test_a_notebook_is_left_as_it_was(data, tmp_path):
@@ -122,13 +126,6 @@ def test_a_stream_asked_twice_goes_on_and_begins_anew_at_the_next_step(data, tmp
         expected = random_stream(7, 'noise', training.steps).uniform(size=6)
         assert [*training.rng('noise').uniform(size=3), *training.rng('noise').uniform(size=3)] == [*expected]
         assert training.rng('code').uniform() == random_stream(7, 'code', training.steps).uniform() != expected[0]
-
-
-def test_the_home_directory_in_any_spelling(monkeypatch):
-    monkeypatch.setenv('HOME', '/home/someone')
-    monkeypatch.setenv('USERPROFILE', '/home/someone')
-    args = training_parser('', 1).parse_args(['--logdir=~/runs', '--data-dir=~/data'])
-    assert (args.logdir, args.data_dir) == ('/home/someone/runs', '/home/someone/data')
 
 
 def test_processors_with_bfloat16(tmp_path):
