@@ -10,6 +10,7 @@ With 10,000 images and two cores it takes a minute, three for models that take l
 import argparse
 import contextlib
 import os
+import sys
 
 from common.arguments import Parser, number, path, run_script
 from common.checkpoints import list_checkpoints
@@ -58,8 +59,12 @@ def main(argv=None):
     evaluation = Evaluation(*splits, args.logdir, args.samples, args.seed, score)
     results = []
     for epoch in epochs:
-        if args.all:
-            trained.restore(epoch)
+        try:
+            if args.all:
+                trained.restore(epoch)
+        except UserError as error:  # a training that goes on has deleted it meanwhile
+            print(error, file=sys.stderr)
+            continue
         results.append(evaluation.measure(trained))
         if args.json or not args.pretrained:
             with writing(args.json or os.path.join(trained.source, 'evaluation.json')) as unfinished:

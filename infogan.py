@@ -75,7 +75,7 @@ def discriminator(x, n_classes, n_cont=1, alpha=0.2, training=True):  # listing 
 def information_loss(c, d_fake_cont, d_fake_cat, n_cont, lambda_cont=0.1, lambda_cat=1.0,
                      cont_loss='gaussian'):
     """
-    Information loss: with the paper's weights, and up to constants, an upper bound on minus the
+    Information loss: up to weights and constants, an upper bound on minus the
     mutual information between codes and images
     @param c: the codes that the images were generated from, (batch, n_cont + n_classes)
     @param d_fake_cont, d_fake_cat: posterior mean of the continuous codes, (batch, n_cont), and

@@ -50,7 +50,7 @@ def training_parser(description, epochs):
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     group = parser.add_argument_group('training (the defaults are the chapter\'s)')
     add(group, '--epochs', positive_int, epochs, 'N', 'passes over the data')
-    add(group, '--batch-size', positive_int, 128, 'N', 'images in a batch')
+    add(group, '--batch-size', positive_int, 128, 'N', 'batch size')
     add(group, '--noise-size', positive_int, 100, 'N', 'length of the noise vector z, uniform in [-1, 1]')
     add(group, '--d-learning-rate', nonnegative_float, 0.0002, 'RATE', 'Adam\'s learning rate for the discriminator')
     add(group, '--g-learning-rate', nonnegative_float, 0.0002, 'RATE',

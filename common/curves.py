@@ -87,10 +87,12 @@ def cut_losses(run_dir, steps):
     """Drop the rows of step `steps` and later, and half a row that a kill left: a resumed run writes each step once."""
     path = os.path.join(run_dir, 'losses.csv')
     if os.path.exists(path):
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8-sig', errors='replace') as file:  # whatever a crash or an editor made of it
             head, *rows = [line for line in file if line.endswith('\n')] or ['']
+        steps_before = set(map(str, range(steps)))
+        rows = [row for row in rows if head.startswith('step,') and row.partition(',')[0] in steps_before]
         with atomic_file(path) as unfinished, open(unfinished, 'w', encoding='utf-8') as file:
-            file.writelines([head, *(row for row in rows if int(row.partition(',')[0]) < steps)])
+            file.writelines([head, *rows] if rows else [])
 
 
 def plot_losses(run_dir, title, steps_per_epoch):

@@ -30,7 +30,7 @@ def find_files(data_dir, dataset):
     @raise UserError: where the user has named a folder that holds something else, or Fashion-MNIST cannot be had
     """
     is_default = os.path.abspath(data_dir) == os.path.abspath(DEFAULT_DATA_DIR)
-    # Fashion-MNIST's files are called as MNIST's are, so that they have a folder of their own.
+    # Fashion-MNIST's files are called as MNIST's are, so they have a folder of their own.
     folder, torchvision = ('fashion-mnist', 'FashionMNIST') if dataset == 'fashion_mnist' else ('', 'MNIST')
     target = os.path.join(data_dir, folder)
     for place in (target, os.path.join(data_dir, torchvision, 'raw'), *([] if is_default else [data_dir])):
@@ -106,9 +106,8 @@ def _read_npz(path, name):
 
 
 def _read_idx(path):
-    """Magic number, sizes, bytes."""
     with open(path, 'rb') as file:
-        content = file.read()
+        content = file.read()  # magic number, sizes, bytes
     if content.startswith(b'\x1f\x8b'):  # gzip, whatever the file's name says: browsers unpack
         content = gzip.decompress(content)
     if not content.startswith(b'\0\0\x08'):  # 8 stands for uint8

@@ -1,7 +1,7 @@
 """The layers of the networks: dense, convolution, batch normalization, and `flatten`.
 
 Same names, arguments and meaning as the chapter's wrappers around `tf.layers`, which need an old Keras (`tf_keras`)
-today. All weights start from a normal distribution with mean 0 and standard deviation 0.02 (chapter, sections "Vanilla
+today. All kernels start from a normal distribution with mean 0 and standard deviation 0.02 (chapter, sections "Vanilla
 GAN" and "Deep convolutional GAN"; Radford et al. 2015), all biases from 0.
 """
 

@@ -31,8 +31,8 @@ class RunFolder:
 
     def check(self, overwrite):
         """Raise UserError where a new run cannot be here: there is one already and `overwrite` is False."""
-        if set('*?[') & set(self.path):
-            raise UserError(f'TensorFlow takes *, ? and [ in {self.path} for a pattern: choose another --logdir')
+        if set('*?[\\'.replace(os.sep, '')) & set(self.path):
+            raise UserError(f'TensorFlow takes *, ?, [ and \\ in {self.path} for a pattern: choose another --logdir')
         has_settings = os.path.lexists(self.settings)
         if not overwrite and (has_settings or checkpoints.list_checkpoints(self.checkpoints)):
             then = 'continue it with --resume' if has_settings else 'put its settings.json back'
@@ -65,16 +65,15 @@ class RunFolder:
         return f'the last good checkpoint is {good[-1].path}' if good else 'no checkpoint was saved yet'
 
     def begin(self, resuming, steps, steps_per_epoch):
-        """Make the folders, and delete what a run that goes on after `steps` steps has no use for.
-
-        That is what killed runs have left half written or half deleted; checkpoints, pictures and rows of losses.csv
-        of later steps; and for a new run all that an older one wrote. What no run writes stays.
+        """Make the folders, and delete what killed runs have left half written or half deleted; checkpoints, pictures
+        and rows of later steps than `steps`; and for a new run all that an older one wrote. What no run writes stays.
         """
         for folder in (self.samples, self.checkpoints):
             os.makedirs(folder, exist_ok=True)
         names = [os.path.join(folder, UNFINISHED + '*') for folder in ('', 'samples', 'checkpoints')]
         if not resuming:
-            names += ['settings.json', 'losses.*', 'events.out.tfevents.*', 'samples/real_samples.png']
+            names += ['settings.json', 'losses.csv', 'losses.png', 'samples/real_samples.png']
+            names += ['events.out.tfevents.[0-9]*']
         for name in names:
             for path in glob.glob(name, root_dir=self.path):
                 delete(os.path.join(self.path, path))

@@ -64,8 +64,8 @@ class TrainingRun:
         self._streams, self._signals, self._saved_steps = {}, [], None
         if args.mixed_precision and bfloat16_missing():
             raise UserError(bfloat16_missing())
-        if not self._resuming:  # otherwise parse_arguments has read the settings of the run
-            self.folder.check(args.overwrite)
+        self.folder.check(args.overwrite or self._resuming)
+        if not self._resuming:
             if args.start_from and not checkpoints.list_checkpoints(os.path.join(args.start_from, 'checkpoints')):
                 raise UserError(f'--start-from {args.start_from} is no folder of a run, such as logdir/dcgan, that has '
                                 'a checkpoint')
@@ -204,14 +204,14 @@ class TrainingRun:
         saved = checkpoints.save(self._saver, self._sess, self.folder.checkpoints, self.epoch, self.step_in_epoch)
         found = checkpoints.list_checkpoints(self.folder.checkpoints)
         checkpoints.prune(self.folder.checkpoints, keep=found[-self.args.keep_last:] + [
-            kept for kept in found if kept.step_in_epoch == 0 and kept.epoch % self.args.keep_every == 0])
+            kept for kept in found if kept.epoch and not (kept.step_in_epoch or kept.epoch % self.args.keep_every)])
         self._saved_at, self._saved_steps = time.monotonic(), self.steps
         if self.step_in_epoch:
             self.print(f'saved {saved.path} (step {self.steps})')
 
     def _not_finite(self, observation):
         raise UserError(f'step {self.steps}: {observation}, stopped at once; {self.folder.last_checkpoint()}; '
-                        'resuming would diverge again: start again, with a smaller learning rate, say', exit_status=1)
+                        'resuming would diverge again: --overwrite it with a smaller learning rate, say', exit_status=1)
 
     def _display(self, images, image_size, name, tag, step):
         """Draw the grid as samples/NAME.png, and for TensorBoard."""

@@ -3,8 +3,7 @@
     python -m evaluation.results docs/results.csv [TRAINING[:EPOCH] ...] [--figures DIR]
 
 prints a Markdown table: a row for each measure, a column for each training, at its last epoch where none is given.
-Trainings with several seeds get the mean and, in brackets, the lowest and the highest value. '±' is the standard error
-of a measure on one trained model. `evaluate.py --add-to FILE` adds rows.
+Trainings with several seeds get the mean and, in brackets, the lowest and the highest value; '±' is a standard error.
 """
 
 import argparse
@@ -168,8 +167,10 @@ def main(argv=None):
     args = parser.parse_args(argv)
     results = read_results(args.file)
     last = results.groupby('training')['epoch'].max()
-    columns = [(training, int(epoch or last.get(training, 0)))
+    columns = [(training, int(epoch) if epoch.isdigit() else last.get(training, 0))
                for training, _, epoch in (text.partition(':') for text in args.trainings or last.index)]
+    if not set(columns) <= {*zip(results['training'], results['epoch'])}:
+        raise UserError(f'{args.file} has no such training or epoch: its trainings are {", ".join(last.index)}')
     print(markdown_table(*table(results, columns)))
     trainings = [training for training, _ in columns]
     for name, picture in PICTURES.items() if args.figures else ():

@@ -1,5 +1,6 @@
 """A trained model: its script's `build_graph`, with the weights of a checkpoint or of a pretrained generator."""
 
+import contextlib
 import json
 import math
 import os
@@ -94,7 +95,7 @@ class TrainedModel:
         self.n_cont = self.script.n_cont if 'c' in names else 0
         self.n_classes = self.args.n_classes if 'c' in names else len(self.class_names) if 'y' in names else 0
 
-        # A few images gain nothing from Winograd convolutions, and an exported model may run elsewhere.
+        # An exported model may run elsewhere, where TensorFlow's own convolutions are the safe choice.
         with tf.Graph().as_default() as graph, winograd.direct():
             arguments = (self.args, self.n_classes) if 'y' in names else (self.args,)
             self._gan = self.script.build_graph(*arguments)
@@ -128,11 +129,10 @@ class TrainedModel:
         """What evaluate.py found of these weights, a dict, empty where it has not measured them."""
         if self.name == 'pretrained':
             return self.saved['evaluation']
-        file = os.path.join(self.source, 'evaluation.json')
-        if not os.path.exists(file):
-            return {}
-        with open(file, encoding='utf-8') as content:
-            return json.load(content)
+        with contextlib.suppress(OSError, ValueError):
+            with open(os.path.join(self.source, 'evaluation.json'), encoding='utf-8') as content:
+                return json.load(content)
+        return {}
 
     def class_order(self):
         """The classes' numbers and names; InfoGAN's categories in the order of the classes that evaluate.py found."""

@@ -143,7 +143,7 @@ def test_resume_from(whole, copied):
     events, = run_dir.glob('events.*')
     os.truncate(events, os.path.getsize(events) - 500)
     losses = run_dir / 'losses.csv'
-    losses.write_bytes(losses.read_bytes()[:-5])
+    losses.write_bytes(b'\xef\xbb\xbf' + losses.read_bytes()[:-5] + b'\0\0\n')  # and an editor a mark
     saved = json.loads((run_dir / 'settings.json').read_text())
     for name in 'transpose', 'start_from':
         del saved['settings'][name]
@@ -196,7 +196,7 @@ def test_data_are_told_apart_by_a_pixel_or_a_label():
 
 
 def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(copied, settings, tmp_path):
-    foreign = [copied / name for name in ('notes.txt', 'samples/notes.txt', 'checkpoints/notes.txt')]
+    foreign = [copied / name for name in ('losses.xlsx', 'samples/notes.txt', 'checkpoints/notes.txt')]
     for path in foreign:
         path.write_text('mine')
     before = tree(copied)
@@ -358,7 +358,7 @@ def test_damaged_settings(tmp_path):
 @pytest.mark.parametrize('option, value', [
     ('--epochs', '0'), ('--batch-size', '-1'), ('--beta1', '1'), ('--g-learning-rate', 'nan'), ('--seed', 'seven'),
     ('--dataset', 'cifar'), ('--data-dir', 'nowhere'), ('--logdir', 'a_file'), ('--logdir', ''),
-    ('--logdir', 'runs[1]'),  # a pattern, which TensorFlow would not find again
+    ('--logdir', 'runs[1]'), ('--logdir', 'a\\b' if os.sep == '/' else 'a*b'),  # patterns to TensorFlow
     ('--resume', None), ('--resume', 'vanilla')])  # without a run; the run's own folder instead of the logdir
 def test_mistakes(settings, copied, capsys, monkeypatch, option, value):
     monkeypatch.chdir(copied.parent)
