@@ -223,7 +223,7 @@ def test_bfloat16_is_used(data_dir, tmp_path, monkeypatch):
         main('vanilla', '--resume', '--logdir', tmp_path / 'float32', '--mixed-precision')
 
 
-@pytest.mark.parametrize('model, epochs', zip(SCRIPTS, (100, 50, 100, 50, 25)))
+@pytest.mark.parametrize('model, epochs', [*zip(SCRIPTS, (100, 50, 100, 50, 25))])
 def test_the_defaults_are_the_chapters(model, epochs):
     parser = load_script(model).parser()
     args = parser.parse_args([])
