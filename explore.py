@@ -21,7 +21,7 @@ from common.scripts import generator_inputs
 from sampling.pictures import enlarge, to_uint8, write_png, writing
 from sampling.trained_model import add_model_arguments, load_model
 
-N_STRIP = 11  # images
+N_STRIP = 9  # images
 ELSEWHERE = ('over ssh, pip install tornado and set MPLBACKEND=webagg; in a notebook, pip install ipympl and run '
              '%matplotlib widget, then window = explore.main([MODEL])')
 
@@ -37,7 +37,7 @@ class Explorer:
         black = np.zeros((trained.image_size, trained.image_size))
         grey = {'cmap': 'gray', 'vmin': 0, 'vmax': 255}
         self.image = figure.add_axes((0.05, 0.4, 0.5, 0.58)).imshow(black, **grey)
-        self.strip = figure.add_axes((0.2, 0.27, 0.65, 0.07)).imshow(np.tile(black, N_STRIP), **grey)
+        self.strip = figure.add_axes((0.2, 0.26, 0.65, 0.083)).imshow(np.tile(black, N_STRIP), **grey)
         for shown in self.image, self.strip:
             shown.axes.axis('off')
         self._order, names = trained.class_order()
