@@ -74,7 +74,8 @@ class Evaluation:
         if trained.n_cont:
             recognizes = trained.name != 'pretrained'  # which has no discriminator that recognizes codes
             if recognizes and self.n_classes > 1:
-                result['category_to_class'], values['category error, %'] = self.categories(trained)
+                classes, purity, values['category error, %'] = self.categories(trained)
+                result |= {'category_to_class': classes.tolist(), 'category_purity': purity.tolist()}
             values |= codes(trained, drawn, condition, more, recognizes)
         keys = 'measure', 'value', 'error', 'real', 'real_error'
         result['measures'] = [dict(zip(keys, (name, *found, *self.real.get(name, (None, None)))))
@@ -114,14 +115,15 @@ class Evaluation:
         return {name: neighbours, 'classifier accuracy score, %': accuracy}
 
     def categories(self, trained):
-        """Which class each category of InfoGAN is, chosen on training images, and the error on the test images."""
+        """InfoGAN's categories: the class of each and its share there, on training images; the error on test images."""
         n = len(self.test)
         categories, test_categories = (trained.recognize(_as_drawn(images, trained.image_size))[1].argmax(axis=1)
                                        for images in (self.train[:n], self.test))
-        counts = confusion_matrix(categories, self.train_labels[:n],
-                                  labels=range(max(trained.n_classes, self.n_classes)))
-        classes = metrics.best_assignment(counts[:trained.n_classes, :self.n_classes])
-        return classes.tolist(), metrics.percentage(classes[test_categories] != self.test_labels)
+        labels = range(max(trained.n_classes, self.n_classes))
+        counts = confusion_matrix(categories, self.train_labels[:n], labels=labels)[:trained.n_classes, :self.n_classes]
+        classes = metrics.best_assignment(counts)
+        purity = counts[range(len(classes)), classes] / np.maximum(counts.sum(axis=1), 1)
+        return classes, purity, metrics.percentage(classes[test_categories] != self.test_labels)
 
 
 def codes(trained, drawn, condition, rng, recognizes):

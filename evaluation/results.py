@@ -72,8 +72,9 @@ def report(results, compare=False):
         if 'class_shares' in result:
             lines.append(f'{epoch}, class shares: ' + ', '.join(map('{} {:.3f}'.format, names, result['class_shares'])))
         if 'category_to_class' in result:
-            lines.append(f'{epoch}, class of each category: ' + ', '.join(
-                f'{category} = {names[label]}' for category, label in enumerate(result['category_to_class'])))
+            shares = zip(result['category_to_class'], result['category_purity'])
+            lines.append(f'{epoch}, class of each category and its share there: ' + ', '.join(
+                f'{category} = {names[label]} ({share:.0%})' for category, (label, share) in enumerate(shares)))
     seen = 'among' if first['test_images_seen'] else 'not among'
     return '\n'.join([*lines, f'the test images were {seen} those of the training'])
 
@@ -137,8 +138,7 @@ def draw(rows, trainings, file):
     """Draw a measure over the epochs: of each training the mean of its seeds, with a bar from lowest to highest."""
     fig = new_figure(figsize=(7.5, 4), layout='constrained')
     ax = fig.subplots()
-    others = [training for training in trainings if training not in SCRIPTS]
-    for i, training in enumerate([*SCRIPTS, *others]):  # so that a model has the same colour in all pictures
+    for i, training in enumerate(dict.fromkeys([*SCRIPTS, *trainings])):  # so that a model keeps its colour
         seeds = rows[rows['training'] == training].groupby('epoch')['value'].agg(['mean', 'min', 'max'])
         if training in trainings and len(seeds):
             ax.plot(seeds.index, seeds['mean'], 'o-', color=f'C{i}', markersize=4, label=training)

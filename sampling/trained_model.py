@@ -206,5 +206,4 @@ def default_condition(trained, n, rng):
 
 def random_inputs(trained, n, rng):
     """What to measure a model on: noise (n, noise_size), and the condition as `TrainedModel.generate` takes it."""
-    z = rng.uniform(-1, 1, size=(n, trained.args.noise_size))
-    return z, default_condition(trained, n, rng)
+    return rng.uniform(-1, 1, size=(n, trained.args.noise_size)), default_condition(trained, n, rng)
