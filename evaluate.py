@@ -73,7 +73,7 @@ def main(argv=None):
             with writing(args.add_to, contextlib.nullcontext) as file:
                 add_results(file, rows_of(results[-1], training, trained.args.seed))
     if not results:
-        raise UserError(f'the training has deleted all checkpoints of {trained.run_dir} that were there: try again')
+        raise UserError(f'no checkpoint of {trained.run_dir} could be measured, see above: try again')
     print(report(results, compare=args.all))
 
 

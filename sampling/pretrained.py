@@ -23,7 +23,8 @@ def main(argv=None):
     command.add_argument('--out', type=path, metavar='FILE', help='default: MODEL.npz in pretrained/')
     args = command.parse_args(argv)
     trained = load_model(args)
-    if not (evaluation := trained.evaluation()):
+    evaluation = trained.evaluation()
+    if not evaluation:
         raise UserError(f'{trained.source} has not been measured: '
                         f'run python evaluate.py {args.model} --checkpoint {trained.epoch} first')
     # Not where the data and checkpoints are on this machine; the settings are in the file once already.
