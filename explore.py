@@ -53,6 +53,7 @@ class Explorer:
         for i, name in enumerate(['noise', *self._codes] + ['mixture'] * bool(trained.n_classes)):
             low, high = (-3, 3) if name in self._codes else (0, 1)
             self.sliders[name] = Slider(figure.add_axes((0.2, 0.21 - 0.04 * i, 0.65, 0.03)), name, low, high, valinit=0)
+            self.sliders[name].ax.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))  # room for the handle
             self.sliders[name].on_changed(lambda _, name=name: self.show(name))
         self._buttons = [Button(figure.add_axes((0.2, 0.02, 0.2, 0.05)), 'new noise'),
                          Button(figure.add_axes((0.42, 0.02, 0.2, 0.05)), 'save')]
