@@ -78,7 +78,7 @@ class RunFolder:
             for path in glob.glob(name, root_dir=self.path):
                 delete(os.path.join(self.path, path))
         done = divmod(steps, steps_per_epoch)
-        found = checkpoints.list_checkpoints(self.checkpoints)
+        found = checkpoints.list_checkpoints(self.checkpoints) if resuming else []
         checkpoints.prune(self.checkpoints, keep=[checkpoint for checkpoint in found if checkpoint[1:] <= done])
         for name in os.listdir(self.samples):
             match = re.fullmatch(r'epoch_(\d+)\.png', name)

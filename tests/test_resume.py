@@ -199,6 +199,7 @@ def test_overwrite_deletes_the_old_run_only_and_only_when_the_new_one_begins(cop
     foreign = [copied / name for name in ('losses.xlsx', 'samples/notes.txt', 'checkpoints/notes.txt')]
     for path in foreign:
         path.write_text('mine')
+    shutil.copytree(copied / 'checkpoints' / 'epoch_0002', copied / 'checkpoints' / 'epoch_0000')  # by an early Ctrl-C
     before = tree(copied)
     start = SCRIPT, *settings, '--overwrite', '--logdir', copied.parent, '--epochs', 1, '--batch-size'
     assert_refused(run(*start, 161), '161', '160')
