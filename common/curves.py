@@ -15,7 +15,7 @@ from common.files import atomic_file
 from common.images import new_figure
 
 # Below each other in losses.png: the curves, the unit, and what a discriminator that always says 0.5 gives, if there
-# is one number for it: cross-entropies of ln 2.
+# is one number for it: cross-entropies of ln 2 (to which InfoGAN adds the loss of its codes).
 _PANELS = (
     (('discriminator_loss', 'parts/discriminator_loss_real', 'parts/discriminator_loss_fake'), 'nats',
      2 * math.log(2), '2 ln 2'),
@@ -52,9 +52,11 @@ class SummaryWriter:
                    for value in summary.value if value.HasField('simple_value')}
         if scalars:
             row = {'step': global_step, 'epoch': global_step // self._steps_per_epoch + 1, **scalars}
-            with open(self._csv, 'a', newline='', encoding='utf-8') as file:
-                rows = csv.DictWriter(file, row, lineterminator='\n')
-                if file.tell() == 0:
+            with open(self._csv, 'a+', newline='', encoding='utf-8') as file:
+                file.seek(0)
+                head = next(csv.reader(file), None)  # has other names if the script was edited before --resume
+                rows = csv.DictWriter(file, head or row, restval='nan', extrasaction='ignore', lineterminator='\n')
+                if not head:
                     rows.writeheader()
                 rows.writerow(row)
 

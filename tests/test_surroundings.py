@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from runs import assert_ran, checkpoint_names, run, write_mnist
 
 from common import TrainingRun, training_parser, winograd
+from common.curves import SummaryWriter, read_losses
 from common.random_streams import random_stream
 from common.scripts import ROOT
 from common.tensorflow1 import bfloat16_missing
@@ -117,6 +120,15 @@ def test_the_signals_that_stop_a_second_ctrl_c_and_nohup():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_scalars_that_were_edited_before_a_run_is_resumed_stay_in_their_columns(tmp_path):
+    for names in 'ab', 'cba', 'a':
+        with contextlib.closing(SummaryWriter(tmp_path, 10)) as writer:
+            values = [tf.Summary.Value(tag=name, simple_value=ord(name)) for name in names]
+            writer.add_summary(tf.Summary(value=values), 0)
+    found = [(row['a'], row['b']) for row in read_losses(tmp_path)]
+    np.testing.assert_equal(found, [(97, 98), (97, 98), (97, np.nan)])
 
 
 def test_a_stream_asked_twice_goes_on_and_begins_anew_at_the_next_step(data, tmp_path):
