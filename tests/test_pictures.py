@@ -149,7 +149,8 @@ def test_class_names_are_printed_without_control_characters(folder, capsys):
 
 def test_what_is_hidden_or_no_picture_is_left_out(folder, capsys):
     save(folder / 'cats' / 'a.png', 10)
-    for place in ('.hidden.png', '.trash/b.png', '__MACOSX/c.png', '@eaDir/d.png', 'cats/@eaDir/e.png'):
+    for place in ('.hidden.png', '.trash/b.png', '__MACOSX/c.png', '@eaDir/d.png', 'cats/@eaDir/e.png',
+                  'logdir/dcgan/samples/epoch_0001.png', 'logdir/dcgan/checkpoints/f.png'):
         save(folder / place)
     for name in ('a.HEIC', 'b.heic', 'c.txt'):
         (folder / 'cats' / name).write_text('')
