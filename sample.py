@@ -100,13 +100,14 @@ def parse(argv=None):
             (inputs == ('z',), ['label', 'digits']),
             (args.npz, ['scale']),
             (args.traversal, ['z']),
+            (args.z and 'c' not in inputs, ['seed']),
             (args.files or args.npz or args.export, ['animate']),
             (args.of_epochs, ['checkpoint', 'pretrained']),
             (args.of_epochs or args.export, ['label', 'digits', 'traversal', 'interpolate', 'rows', 'columns', 'count',
                                              'z', 'seed', 'scale'])):
         for name in useless if applies else ():
             if getattr(args, name) != command.get_default(name):
-                command.error(f'--{name} has no effect on {args.model}, or beside the other options')
+                command.error(f'--{name} has no effect with {args.model}, or together with the other options')
     if args.out and not args.out.lower().endswith('.gif' if args.animate else '.png'):
         command.error(f'--out must end in .png, or in .gif with --animate, not {args.out!r}')
     if 'c' in inputs and not (args.label or args.digits or args.interpolate or args.count or args.z or args.of_epochs):
@@ -122,7 +123,7 @@ def requested_classes(args, trained):
     texts = args.digits or ([args.label] if args.label is not None else [])
     for text in texts:
         if text not in classes:
-            raise UserError(f'{text!r} is no class of this {trained.model}: choose from {[*classes]}')
+            raise UserError(f'{text!r} is not a class of this {trained.model}: choose from {[*classes]}')
     return [classes[text] for text in texts]
 
 
@@ -172,6 +173,7 @@ def default_name(args, weights):
     for option in 'label', 'digits', 'interpolate':
         if value := getattr(args, option):
             shows = f'{option}-{pictures.in_a_file_name(str(value)[:20])}'
+    shows += f'-seed-{args.seed}' if args.seed is not None else ''
     return os.path.join(args.logdir, args.model, 'samples', f'{shows}-{weights}.{"gif" if args.animate else "png"}')
 
 

@@ -28,7 +28,7 @@ def main(argv=None):
         raise UserError(f'{trained.source} has not been measured: '
                         f'run python evaluate.py {args.model} --checkpoint {trained.epoch} first')
     # Not where the data and checkpoints are on this machine; the settings are in the file once already.
-    settings = {**trained.saved['settings'], 'data_dir': DEFAULT_DATA_DIR}
+    settings = {**trained.saved['settings'], 'data_dir': DEFAULT_DATA_DIR, 'start_from': None}
     evaluation = {name: value for name, value in evaluation.items() if name not in ('checkpoint', 'training')}
     about = {'model': trained.model, 'epoch': trained.epoch, 'settings': settings, 'data': trained.saved['data'],
              'evaluation': evaluation}

@@ -42,7 +42,7 @@ def runs(logdir):
         runs = {}
         for script in (vanilla_gan, cgan, infogan, conv_cgan):
             options = ['--noise-size', str(NOISE_SIZE), '--seed', str(SEED)]
-            options += ['--categories', '12'] if script is infogan else []
+            options += ['--categories', '12', '--start-from', '/home/somebody'] if script is infogan else []
             runs[script.MODEL] = FakeRun(script, logdir, options, CLASSES if script is cgan else '0123456789',
                                          range(1, EPOCHS[script.MODEL] + 1), whole=script is cgan)
         with open(os.path.join(runs['infogan'].run_dir, 'checkpoints', 'epoch_0001', 'evaluation.json'), 'w') as file:
@@ -195,8 +195,9 @@ def test_the_default_grid_has_the_noise_of_the_trainings_own(draw, load_once, lo
 
 
 def test_any_size_any_epoch(draw, load_once, logdir, refused):
-    sample.main(['vanilla', '--logdir', logdir, *'--rows 2 --columns 13 --scale 1 --checkpoint epoch_0002'.split()])
-    [picture] = read_frames(os.path.join(logdir, 'vanilla', 'samples', 'grid-epoch_0002.png'))
+    options = f'--rows 2 --columns 13 --scale 1 --checkpoint epoch_0002 --seed {SEED}'
+    sample.main(['vanilla', '--logdir', logdir, *options.split()])
+    [picture] = read_frames(os.path.join(logdir, 'vanilla', 'samples', f'grid-seed-{SEED}-epoch_0002.png'))
     images = load_once('vanilla', logdir, 2).generate(first_noise(26))
     assert_shows(untile(picture, 28, 2, 13), images)
     refused('--scale', 'vanilla --rows 100 --scale 32')
@@ -360,8 +361,8 @@ def test_a_missing_or_damaged_pretrained_generator(refused, tmp_path, monkeypatc
     '[gan]', 'vanilla [--label] 0', 'cgan [--traversal]', 'vanilla [--rows] 0', 'vanilla --animate [--checkpoint] 3',
     'cgan --animate [--label] 3', 'vanilla [--animate] --export a', 'infogan --traversal [--animate] --files a',
     'vanilla --pretrained [--checkpoint] 3', 'vanilla [--out] a.jpg', 'vanilla --export a [--rows] 3',
-    'vanilla --npz a [--scale] 2', 'infogan --traversal [--z] a', 'vanilla --checkpoint [x]', 'cgan --label [13]',
-    'cgan --digits A[?]'])
+    'vanilla --npz a [--scale] 2', 'infogan --traversal [--z] a', 'cgan --z a [--seed] 1',
+    'vanilla --checkpoint [x]', 'cgan --label [13]', 'cgan --digits A[?]'])
 def test_refuses_what_is_wrong_or_would_have_no_effect(draw, refused, tmp_path, command):
     refused(command[command.index('[') + 1:command.index(']')], command.replace('[', '').replace(']', ''))
     assert os.listdir(tmp_path) == []
