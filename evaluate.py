@@ -45,11 +45,13 @@ def parser():
 def main(argv=None):
     args = parser().parse_args(argv)
     for file in (args.json, args.add_to):
-        if file and os.path.lexists(file) and not os.path.isfile(file):  # found out before the work of minutes
-            raise UserError(f'{file} is there already and is no regular file: choose another')
+        if file and os.path.lexists(file) and not os.path.isfile(file):  # found out before minutes of work
+            raise UserError(f'{file} already exists and is not a regular file: choose another')
     trained = load_model(args)
     kept = list_checkpoints(os.path.join(trained.run_dir, 'checkpoints'))
     epochs = [checkpoint.epoch for checkpoint in kept if not checkpoint.step_in_epoch] if args.all else [trained.epoch]
+    if args.add_to and not args.all and '-step_' in trained.name:
+        raise UserError(f'{trained.source} is not of the end of an epoch: choose one with --checkpoint')
     if not epochs:
         raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')
     dataset, training = args.dataset or trained.args.dataset, args.training or args.model

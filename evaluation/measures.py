@@ -1,4 +1,4 @@
-"""The measures of a trained model, on the same real images and with the same reference classifier as of any other."""
+"""The measures of a trained model, with the same real images and reference classifier as for every other model."""
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -52,7 +52,7 @@ class Evaluation:
         if takes_labels and trained.n_classes != self.n_classes:
             raise UserError(f'the model was trained on {trained.n_classes} classes, these data have {self.n_classes}: '
                             'give those of the training with --dataset and --data-dir')
-        progress(f'{self.n_samples:,} generated images')
+        progress(f'{self.n_samples:,} images of {trained.source}')
         z, condition = random_inputs(trained, self.n_samples, random_stream(self.seed, 'evaluation'))
         drawn, more = trained.generate(z, condition), random_stream(self.seed, 'evaluation', 1)
         images = metrics.to_unit_range(drawn)

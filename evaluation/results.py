@@ -75,8 +75,8 @@ def report(results, compare=False):
             shares = zip(result['category_to_class'], result['category_purity'])
             lines.append(f'{epoch}, class of each category and its share there: ' + ', '.join(
                 f'{category} = {names[label]} ({share:.0%})' for category, (label, share) in enumerate(shares)))
-    seen = 'among' if first['test_images_seen'] else 'not among'
-    return '\n'.join([*lines, f'the test images were {seen} those of the training'])
+    seen = 'all images' if first['test_images_seen'] else 'the training images'
+    return '\n'.join([*lines, f'trained on {seen} of {first["training"]["dataset"]}'])
 
 
 def table(results, columns, mark_best=False):
