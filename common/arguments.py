@@ -116,7 +116,7 @@ def run_script(main):
     """Call `main()`; a UserError becomes one sentence on stderr and the exit status it names."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # None, or replaced by a notebook
-            stream.reconfigure(errors='backslashreplace')  # for a terminal that knows few letters
+            stream.reconfigure(errors='backslashreplace')  # for a terminal whose encoding lacks some characters
     try:
         main()
     except UserError as error:

@@ -1,6 +1,6 @@
 """Checkpoints that a kill at any instant, or a damaged file, cannot turn into a lost run.
 
-A checkpoint is a folder in `checkpoints/` that holds what `tf.train.Saver` writes. Its name says which step it is of.
+A checkpoint is a folder in `checkpoints/` that holds what `tf.train.Saver` writes. Its name gives the step.
 It is written under another name and renamed when it is complete, and loses its .index file first when it is deleted,
 so a folder with a checkpoint's name and an .index file is a complete one. Damage is found by TensorFlow's own
 checksums; then the checkpoint before it serves.
@@ -68,7 +68,7 @@ def load(saver, sess, variables, directory, epoch=None):
         tried = found  # there may be newer ones by now: look again
     raise UserError(f'there is no usable checkpoint{"" if epoch is None else f" of epoch {epoch}"} in {directory}, '
                     f'which holds {", ".join(checkpoint.name for checkpoint in found) or "none"}: choose another epoch '
-                    'or run, or train again, with --overwrite')
+                    'or run, wait until the training has saved one, or train again, with --overwrite')
 
 
 def _check_shapes(checkpoint, variables):

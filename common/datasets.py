@@ -45,8 +45,8 @@ def load_dataset_label(data_dir=DEFAULT_DATA_DIR, dataset='mnist', split='all', 
     """
     x_data, labels, n_classes = _load_images(data_dir, dataset, split, invert, transpose)
     if not 2 <= n_classes <= 100:
-        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: of pictures, those of each '
-                        'class belong into a folder of their own, directly in that one, and none beside these')
+        raise UserError(f'labels need 2 to 100 classes, and {data_dir} has {n_classes}: pictures of each class '
+                        'go into a folder of their own directly inside it, with none beside these folders')
     # Row k of the identity matrix is the one-hot vector of class k: to_categorical without Keras, which takes seconds.
     return x_data, np.eye(n_classes, dtype=np.float32)[labels]
 

@@ -21,7 +21,7 @@ def atomic_file(path):
     Raises OSError where it cannot take the place of `path`: a device or a folder is not replaced by a file.
     """
     if os.path.lexists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, 'it is there already and is no regular file', path)
+        raise OSError(errno.EINVAL, 'it already exists and is not a regular file', path)
     # In the same folder, since a rename must stay on one disk. Two processes at once do not meet.
     unfinished = os.path.join(os.path.dirname(os.path.abspath(path)), UNFINISHED + uuid.uuid4().hex[:12])
     try:

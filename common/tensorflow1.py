@@ -45,4 +45,4 @@ def bfloat16_missing(cpuinfo_file='/proc/cpuinfo'):
         flags = file.read()
     if {'avx512_bf16', 'amx_bf16'} & set(flags.split()):
         return None
-    return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX): leave out --mixed-precision'
+    return 'this processor has no instructions for bfloat16 (AVX-512 BF16 or AMX), which --mixed-precision needs'

@@ -65,10 +65,9 @@ class TrainingRun:
         if args.mixed_precision and bfloat16_missing():
             raise UserError(bfloat16_missing())
         self.folder.check(args.overwrite or self._resuming)
-        if not self._resuming:
-            if args.start_from and not checkpoints.list_checkpoints(os.path.join(args.start_from, 'checkpoints')):
-                raise UserError(f'--start-from {args.start_from} is no folder of a run, such as logdir/dcgan, that has '
-                                'a checkpoint')
+        if not self._resuming and args.start_from and not checkpoints.list_checkpoints(
+                os.path.join(args.start_from, 'checkpoints')):
+            raise UserError(f'--start-from {args.start_from} is not a run with a checkpoint, such as logdir/dcgan')
         args.dataset = available_dataset(args.data_dir, args.dataset)
 
     @property
@@ -81,7 +80,7 @@ class TrainingRun:
 
     def rng(self, purpose):
         """The np.random.Generator for one purpose: a new one in each step for 'noise' and 'code', in each epoch for
-        'shuffle', one for ever for 'sample'. Asked again at the same step, it goes on where it was.
+        'shuffle', a single one for 'sample'. Asked again at the same step, it goes on where it was.
         """
         index = {'noise': self.steps, 'code': self.steps, 'shuffle': self.epoch, 'sample': 0}[purpose]
         newest, stream = self._streams.get(purpose, (None, None))
@@ -228,7 +227,7 @@ class TrainingRun:
         plot_losses(self.folder.path, f'{self.model}: {self.steps} steps', self.steps_per_epoch)
         finished = self.steps >= self.args.epochs * self.steps_per_epoch
         logdir = shlex.quote(self.args.logdir)
-        self.print(f'{"Finished" if finished else "Stopped"} after {self.epoch} epochs'
+        self.print(f'{"Finished" if finished else "Stopped"} after epoch {self.epoch}'
                    f'{f" and {self.step_in_epoch} steps" if self.step_in_epoch else ""}.\n'
                    f'  pictures: {self.folder.samples}\n'
                    f'  curves:   {os.path.join(self.folder.path, "losses.png")}\n'

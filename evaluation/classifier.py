@@ -79,7 +79,7 @@ def logits_and_features(weights, images):
 
 
 def fingerprint(weights):
-    """Eight hexadecimal digits, which other weights do not have."""
+    """Eight hexadecimal digits that identify the weights."""
     return f'{zlib.crc32(b"".join(value.tobytes() for value in weights.values())):08x}'
 
 

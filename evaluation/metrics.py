@@ -1,6 +1,6 @@
 """Metrics of generated images: small pure functions on arrays.
 
-A metric that is a mean over samples returns (value, standard error); for the others `jackknife` estimates the error.
+Where a formula gives the standard error, a metric returns (value, error); for the others, `jackknife` estimates it.
 Images are (N, 28, 28), white on black in [0, 1]. Information and log-likelihood are in nats.
 """
 

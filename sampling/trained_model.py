@@ -50,7 +50,7 @@ def load_model(args):
 def load_trained_model(model, logdir='./logdir', epoch=None):
     """A TrainedModel from a run; where the newest checkpoint is damaged, a line on stderr says so, and the one before.
 
-    model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: of the end of which a checkpoint was kept;
+    model: a name in SCRIPTS. logdir: the --logdir of the training. epoch: one whose last checkpoint was kept;
     None: the newest, also one within an epoch. Raises UserError where there is no such run or checkpoint.
     """
     run_dir = os.path.join(logdir, model)
