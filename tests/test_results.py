@@ -17,8 +17,8 @@ from evaluation.results import FID, add_results, formatted, read_results, report
 def result(epoch, *measures):
     """What `Evaluation.measure` returns."""
     keys = ('measure', 'value', 'error', 'real', 'real_error')
-    return {'model': 'vanilla', 'epoch': epoch, 'class_names': [], 'test_images_seen': True,
-            'measures': [dict(itertools.zip_longest(keys, measure)) for measure in measures]}
+    return {'model': 'vanilla', 'training': {'dataset': 'mnist'}, 'epoch': epoch, 'class_names': [],
+            'test_images_seen': True, 'measures': [dict(itertools.zip_longest(keys, measure)) for measure in measures]}
 
 
 def score(value):
