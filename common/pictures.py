@@ -58,7 +58,7 @@ def _list_pictures(folder):
     paths, left_out = [], Counter()
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith('.') and name not in _NO_CLASSES
-                      and not os.path.isdir(os.path.join(place, name, 'checkpoints'))]  # a run, and its samples
+                      and not os.path.exists(os.path.join(place, name, 'settings.json'))]  # a run, and its samples
         below = os.path.relpath(place, folder)
         for name in names:
             ending = os.path.splitext(name)[1].lower()

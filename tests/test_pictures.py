@@ -150,11 +150,13 @@ def test_class_names_are_printed_without_control_characters(folder, capsys):
 def test_what_is_hidden_or_no_picture_is_left_out(folder, capsys):
     save(folder / 'cats' / 'a.png', 10)
     for place in ('.hidden.png', '.trash/b.png', '__MACOSX/c.png', '@eaDir/d.png', 'cats/@eaDir/e.png',
-                  'logdir/dcgan/samples/epoch_0001.png', 'logdir/dcgan/checkpoints/f.png'):
+                  'logdir/dcgan/samples/epoch_0001.png'):
         save(folder / place)
+    (folder / 'logdir' / 'dcgan' / 'settings.json').write_text('{}')
+    save(folder / 'cats' / 'checkpoints' / 'f.png', 11)
     for name in ('a.HEIC', 'b.heic', 'c.txt'):
         (folder / 'cats' / name).write_text('')
-    assert greys(folder) == [10] and class_names(folder, 'pictures') == ['cats']
+    assert greys(folder) == [10, 11] and class_names(folder, 'pictures') == ['cats']
     out = capsys.readouterr().out
     assert "'.heic': 2" in out and "'.txt': 1" in out
 
