@@ -50,7 +50,7 @@ def main(argv=None):
     trained = load_model(args)
     kept = list_checkpoints(os.path.join(trained.run_dir, 'checkpoints'))
     epochs = [checkpoint.epoch for checkpoint in kept if not checkpoint.step_in_epoch] if args.all else [trained.epoch]
-    if args.add_to and not args.all and '-step_' in trained.name:
+    if args.add_to and not args.all and trained.step_in_epoch:
         raise UserError(f'{trained.source} is not of the end of an epoch: choose one with --checkpoint')
     if not epochs:
         raise UserError(f'{trained.run_dir} has no checkpoint of the end of an epoch: leave out --all')

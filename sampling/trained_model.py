@@ -82,8 +82,8 @@ class TrainedModel:
     n_classes: of the labels that it takes, or of InfoGAN's categories; 0 where it takes neither
     n_cont: number of continuous codes in front of the one-hot part of its condition, 0 where it takes labels
     image_size: height and width of its images, 28 or 32
-    name, source, epoch: where the weights are from: 'epoch_0025' or 'pretrained', the folder or file, and the number
-    of completed epochs; set by `restore` or `take`
+    name, source, epoch, step_in_epoch: where the weights are from: 'epoch_0025' or 'pretrained', the folder or file,
+    the completed epochs and the steps into the next one; set by `restore` or `take`
     """
 
     def __init__(self, model, saved, run_dir):
@@ -116,14 +116,14 @@ class TrainedModel:
         with self._sess.graph.as_default():  # outside of it, TensorFlow 2 would take the saver for one of its own
             checkpoint = checkpoints.load(self._saver, self._sess, self._variables,
                                           os.path.join(self.run_dir, 'checkpoints'), epoch)
-        self.name, self.source, self.epoch = checkpoint.name, checkpoint.path, checkpoint.epoch
+        self.name, self.source, self.epoch, self.step_in_epoch = checkpoint.name, *checkpoint
 
     def take(self, weights, source):
         """Take the weights {name: array} of a generator, from `source`; KeyError or ValueError if of other networks."""
         with self._sess.graph.as_default():
             self._sess.run([variable.initializer for variable in self._of_generator],
                            {variable.initial_value: weights[variable.op.name] for variable in self._of_generator})
-        self.name, self.source, self.epoch = 'pretrained', source, self.saved['epoch']
+        self.name, self.source, self.epoch, self.step_in_epoch = 'pretrained', source, self.saved['epoch'], 0
 
     def evaluation(self):
         """What evaluate.py found of these weights, a dict, empty where it has not measured them."""

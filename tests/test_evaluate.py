@@ -229,8 +229,7 @@ def test_every_checkpoint_gets_its_own_file_and_a_row(data, logdir, tmp_path, ca
     rows = file.read_text().splitlines()
     assert len(rows) == 1 + 2 * len(first['measures']) and rows[1].startswith('other,0,1,MNIST score,')
 
-    copy = shutil.copytree(os.path.join(logdir, 'vanilla', 'checkpoints'), tmp_path / 'vanilla' / 'checkpoints')
-    shutil.copy(os.path.join(logdir, 'vanilla', 'settings.json'), tmp_path / 'vanilla')
+    copy = shutil.copytree(os.path.join(logdir, 'vanilla'), tmp_path / 'vanilla') / 'checkpoints'
     os.rename(copy / 'epoch_0002', copy / 'epoch_0001-step_000003')
     with pytest.raises(UserError, match='step_000003'):  # it would count as epoch 1
         evaluate_run(str(tmp_path), 'vanilla', '--add-to', str(file))
